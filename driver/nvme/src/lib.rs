@@ -1,0 +1,3 @@
+//! User-space polled NVMe driver.
+
+pub mod transport;

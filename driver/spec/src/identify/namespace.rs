@@ -1,0 +1,64 @@
+//! Identify Namespace (NVMe 1.1 §5.11 Figure 84).
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// LBA Format, 4 bytes (Figure 85).
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub struct LbaFormat {
+    /// MS: metadata bytes a block.
+    pub metadata_bytes: u16,
+    /// LBADS: block size, 2^n bytes.
+    pub data_size: u8,
+    /// RP: relative performance, 0 best.
+    pub relative_performance: u8,
+}
+
+/// Identify Namespace data, 4,096 bytes (Figure 84).
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct IdentifyNamespace {
+    /// NSZE, bytes 07:00: blocks.
+    pub size_blocks: u64,
+    /// NCAP, bytes 15:08.
+    pub capacity_blocks: u64,
+    /// NUSE, bytes 23:16.
+    pub utilization_blocks: u64,
+    /// NSFEAT, byte 24.
+    pub features: u8,
+    /// NLBAF, byte 25: LBA formats, 0's based.
+    pub lba_formats: u8,
+    /// FLBAS, byte 26: bits 3:0 format in use.
+    pub formatted_lba_size: u8,
+    /// MC, byte 27.
+    pub metadata_capabilities: u8,
+    /// DPC, byte 28.
+    pub data_protection_capabilities: u8,
+    /// DPS, byte 29.
+    pub data_protection: u8,
+    /// NMIC, byte 30: bit 0 the namespace may be shared by several controllers.
+    pub multi_path: u8,
+    /// RESCAP, byte 31: reservation capabilities (none).
+    pub reservation_capabilities: u8,
+    /// Reserved, bytes 119:32.
+    pub reserved_32: [u8; 88],
+    /// EUI64, bytes 127:120.
+    pub eui64: [u8; 8],
+    /// LBAF0–LBAF15, bytes 191:128.
+    pub lba_format: [LbaFormat; 16],
+    /// Reserved, bytes 383:192.
+    pub reserved_192: [u8; 192],
+    /// Vendor specific, bytes 4095:384.
+    pub vendor_specific: [u8; 3712],
+}
+
+impl IdentifyNamespace {
+    /// NMIC bit 0: shared between controllers.
+    pub const MULTI_PATH_SHARED: u8 = 1;
+
+    /// Bytes of a logical block in the format in use.
+    pub fn block_bytes(&self) -> u64 {
+        let format = self.lba_format[usize::from(self.formatted_lba_size & 0xf)];
+        1u64.checked_shl(u32::from(format.data_size)).unwrap_or(0)
+    }
+}

@@ -1,0 +1,3 @@
+//! A key-value store without servers.
+
+pub mod page_store;

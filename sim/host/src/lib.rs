@@ -1,0 +1,3 @@
+//! The host's half of a simulated PCIe link.
+
+pub mod endpoint;
