@@ -1,1 +1,76 @@
-fn main() {}
+//! What a developer runs: `cargo xtask setup | test | lint | bench`.
+//!
+//! Every command exits 1 when something it checks fails, prints a table for people, and the same
+//! as JSON with `--json` (stdout is then JSON only; everything else goes to stderr).
+
+mod bench;
+mod lint;
+mod report;
+mod setup;
+mod step;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Developer commands of RDStore.
+#[derive(Parser)]
+#[command(
+    bin_name = "cargo xtask",
+    after_help = "Examples:\n  cargo xtask setup          install what this machine lacks\n  \
+                  cargo xtask test           everything CI runs, with smoke shares of the long campaigns\n  \
+                  cargo xtask test --full    the same with the whole campaigns\n  \
+                  cargo xtask bench          every figure the project promises, and the command behind it"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Print the result as JSON on stdout, everything else on stderr.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what building and testing need and this machine lacks (apt packages, pinned).
+    Setup,
+    /// Format, lint, all tests, and smoke runs of the product's own commands.
+    Test {
+        /// Run the long campaigns whole instead of their smoke shares.
+        #[arg(long)]
+        full: bool,
+    },
+    /// rustfmt, clippy and rustdoc, warnings as errors.
+    Lint,
+    /// Measure every figure the project promises; exits 1 when a "must" is missed.
+    Bench {
+        /// Only the rows whose name contains this text.
+        #[arg(long)]
+        only: Option<String>,
+        /// Smaller record counts and fewer repetitions: shows that the benches work, judges the
+        /// figures that do not depend on size.
+        #[arg(long)]
+        smoke: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        Command::Setup => setup::run(),
+        Command::Test { full } => test::run(full),
+        Command::Lint => lint::run(),
+        Command::Bench { only, smoke } => bench::run(only.as_deref(), smoke),
+    };
+    match outcome {
+        Ok(report) => {
+            report.print(arguments.json);
+            if report.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("cargo xtask: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! `cargo xtask lint`: format, clippy, documentation; warnings are errors.
+
+use anyhow::Result;
+
+use crate::report::Report;
+use crate::step::{cargo, run as step};
+
+pub(crate) fn run() -> Result<Report> {
+    let mut report = Report::default();
+    report.rows.push(step("format", cargo(&["fmt", "--all", "--check"]))?);
+    report.rows.push(step(
+        "clippy",
+        cargo(&[
+            "clippy", "--workspace", "--all-targets", "--profile", "campaign", "--quiet", "--",
+            "-D", "warnings",
+        ]),
+    )?);
+    let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--quiet"]);
+    doc.env("RUSTDOCFLAGS", "-D warnings");
+    report.rows.push(step("documentation", doc)?);
+    Ok(report)
+}

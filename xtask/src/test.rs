@@ -1,0 +1,29 @@
+//! `cargo xtask test`: what CI runs.
+
+use anyhow::Result;
+
+use crate::report::Report;
+use crate::step::{cargo, run as step};
+use crate::{bench, lint, setup};
+
+pub(crate) fn run(full: bool) -> Result<Report> {
+    let mut report = setup::run()?;
+    if report.failed() > 0 {
+        return Ok(report);
+    }
+    report.rows.extend(lint::run()?.rows);
+
+    let mut tests = cargo(&["test", "--workspace", "--profile", "campaign", "--no-fail-fast"]);
+    if full {
+        tests.env("RDSTORE_FULL", "1");
+    }
+    report.rows.push(step("tests", tests)?);
+
+    report.rows.push(step("build", cargo(&["build", "--release", "--quiet"]))?);
+    report.rows.push(step(
+        "ycsb",
+        cargo(&["run", "--release", "--quiet", "--", "ycsb", "--verify"]),
+    )?);
+    report.rows.extend(bench::run(None, !full)?.rows);
+    Ok(report)
+}
