@@ -19,7 +19,9 @@ pub enum Fuse {
 }
 
 /// A 64-byte submission queue entry (§4.2 Figure 11). Little-endian fields as they stand in memory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct SubmissionEntry {
     /// CDW0: opcode 07:00, FUSE 09:08, PSDT 15:14, command identifier 31:16.

@@ -12,6 +12,7 @@ pub mod command;
 pub mod completion;
 pub mod doorbell;
 pub mod feature;
+pub mod field;
 pub mod identify;
 pub mod log_page;
 pub mod msix;
@@ -21,6 +22,7 @@ pub mod status;
 
 pub use command::{Fuse, SubmissionEntry};
 pub use completion::CompletionEntry;
+pub use field::{DataStructure, Field, FieldInfo, FieldKind};
 pub use status::Status;
 
 /// Bytes of a submission queue entry (§4.2).

@@ -21,7 +21,9 @@ impl LogPageId {
 ///
 /// The page starts with the asking function's row, then follow the rows of all functions, PF
 /// first; rows of functions that do not exist are zero.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct FunctionCounters {
     /// Read commands completed with success.

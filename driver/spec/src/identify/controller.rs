@@ -2,6 +2,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::field::field_table;
+
 /// Power State Descriptor, 32 bytes (Figure 83). Only the fields this project fills have names.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, PartialEq, Eq, Debug)]
 #[repr(C)]
@@ -115,4 +117,56 @@ impl IdentifyController {
     pub const SUPPORTS_COMPARE: u16 = 1;
     /// FUSES bit 0: fused Compare-and-Write.
     pub const SUPPORTS_COMPARE_AND_WRITE: u16 = 1;
+}
+
+field_table! { PowerState, "Power State Descriptor":
+    maximum_power_10_mw "MP" "Maximum Power (10 mW)" Number;
+    flags "-" "Reserved" Reserved;
+    entry_latency_us "ENLAT" "Entry Latency (µs)" Number;
+    exit_latency_us "EXLAT" "Exit Latency (µs)" Number;
+    relative[u8] "R" "Relative Throughput and Latency (RRT, RRL, RWT, RWL)" Number;
+    reserved "-" "Reserved" Reserved;
+}
+
+field_table! { IdentifyController, "Identify Controller":
+    vendor_id "VID" "PCI Vendor ID" Bits;
+    subsystem_vendor_id "SSVID" "PCI Subsystem Vendor ID" Bits;
+    serial_number "SN" "Serial Number" Text;
+    model_number "MN" "Model Number" Text;
+    firmware_revision "FR" "Firmware Revision" Text;
+    recommended_arbitration_burst "RAB" "Recommended Arbitration Burst (2^n commands)" Number;
+    ieee_oui "IEEE" "IEEE OUI Identifier" Bits;
+    multi_path "CMIC" "Controller Multi-path I/O and Sharing Capabilities" Bits;
+    maximum_data_transfer "MDTS" "Maximum Data Transfer Size (2^n pages)" Number;
+    controller_id "CNTLID" "Controller ID" Number;
+    reserved_80 "-" "Reserved" Reserved;
+    optional_admin_commands "OACS" "Optional Admin Command Support" Bits;
+    abort_command_limit "ACL" "Abort Command Limit (0's based)" Number;
+    async_event_request_limit "AERL" "Asynchronous Event Request Limit (0's based)" Number;
+    firmware_updates "FRMW" "Firmware Updates" Bits;
+    log_page_attributes "LPA" "Log Page Attributes" Bits;
+    error_log_entries "ELPE" "Error Log Page Entries (0's based)" Number;
+    power_states "NPSS" "Number of Power States Support (0's based)" Number;
+    admin_vendor_specific "AVSCC" "Admin Vendor Specific Command Configuration" Bits;
+    autonomous_power_states "APSTA" "Autonomous Power State Transition Attributes" Bits;
+    reserved_266 "-" "Reserved" Reserved;
+    submission_entry_sizes "SQES" "Submission Queue Entry Size" Bits;
+    completion_entry_sizes "CQES" "Completion Queue Entry Size" Bits;
+    reserved_514 "-" "Reserved" Reserved;
+    namespaces "NN" "Number of Namespaces" Number;
+    optional_nvm_commands "ONCS" "Optional NVM Command Support" Bits;
+    fused_operations "FUSES" "Fused Operation Support" Bits;
+    format_attributes "FNA" "Format NVM Attributes" Bits;
+    volatile_write_cache "VWC" "Volatile Write Cache" Bits;
+    atomic_write_unit_normal "AWUN" "Atomic Write Unit Normal (blocks, 0's based)" Number;
+    atomic_write_unit_power_fail "AWUPF" "Atomic Write Unit Power Fail (blocks, 0's based)" Number;
+    nvm_vendor_specific "NVSCC" "NVM Vendor Specific Command Configuration" Bits;
+    reserved_531 "-" "Reserved" Reserved;
+    atomic_compare_and_write_unit "ACWU" "Atomic Compare & Write Unit (blocks, 0's based)" Number;
+    reserved_534 "-" "Reserved" Reserved;
+    sgl_support "SGLS" "SGL Support" Bits;
+    reserved_540 "-" "Reserved" Reserved;
+    reserved_704 "-" "I/O Command Set Attributes (reserved)" Reserved;
+    power_state_descriptors[PowerState] "PSD" "Power State Descriptor" Structure(<PowerState as crate::field::DataStructure>::FIELDS);
+    vendor_specific "VS" "Vendor Specific" Reserved;
 }

@@ -2,8 +2,12 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::field::field_table;
+
 /// LBA Format, 4 bytes (Figure 85).
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, PartialEq, Eq, Debug, Default)]
+#[derive(
+    Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, PartialEq, Eq, Debug, Default,
+)]
 #[repr(C)]
 pub struct LbaFormat {
     /// MS: metadata bytes a block.
@@ -61,4 +65,29 @@ impl IdentifyNamespace {
         let format = self.lba_format[usize::from(self.formatted_lba_size & 0xf)];
         1u64.checked_shl(u32::from(format.data_size)).unwrap_or(0)
     }
+}
+
+field_table! { LbaFormat, "LBA Format":
+    metadata_bytes "MS" "Metadata Size" Number;
+    data_size "LBADS" "LBA Data Size (2^n bytes)" Number;
+    relative_performance "RP" "Relative Performance" Bits;
+}
+
+field_table! { IdentifyNamespace, "Identify Namespace":
+    size_blocks "NSZE" "Namespace Size (blocks)" Number;
+    capacity_blocks "NCAP" "Namespace Capacity (blocks)" Number;
+    utilization_blocks "NUSE" "Namespace Utilization (blocks)" Number;
+    features "NSFEAT" "Namespace Features" Bits;
+    lba_formats "NLBAF" "Number of LBA Formats (0's based)" Number;
+    formatted_lba_size "FLBAS" "Formatted LBA Size" Bits;
+    metadata_capabilities "MC" "Metadata Capabilities" Bits;
+    data_protection_capabilities "DPC" "End-to-end Data Protection Capabilities" Bits;
+    data_protection "DPS" "End-to-end Data Protection Type Settings" Bits;
+    multi_path "NMIC" "Namespace Multi-path I/O and Sharing Capabilities" Bits;
+    reservation_capabilities "RESCAP" "Reservation Capabilities" Bits;
+    reserved_32 "-" "Reserved" Reserved;
+    eui64 "EUI64" "IEEE Extended Unique Identifier" Bytes;
+    lba_format[LbaFormat] "LBAF" "LBA Format Support" Structure(<LbaFormat as crate::field::DataStructure>::FIELDS);
+    reserved_192 "-" "Reserved" Reserved;
+    vendor_specific "VS" "Vendor Specific" Reserved;
 }
