@@ -2,10 +2,11 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::field::field_table;
 use crate::opcode::{admin, nvm};
 use crate::{NAMESPACE_ID, log_page::LogPageId};
 
-/// Fused Operation, CDW0 bits 09:08 (§4.2 Figure 10).
+/// Fused Operation, CDW0 bits 09:08 (§4.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Fuse {
     /// 00b: a normal command.
@@ -18,7 +19,7 @@ pub enum Fuse {
     Reserved,
 }
 
-/// A 64-byte submission queue entry (§4.2 Figure 11). Little-endian fields as they stand in memory.
+/// A 64-byte submission queue entry (§4.2). Little-endian fields as they stand in memory.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
@@ -52,10 +53,17 @@ pub struct SubmissionEntry {
     pub cdw15: u32,
 }
 
-/// CDW12 bit 30 of Read and Write: Force Unit Access (§6.8, §6.9).
+/// CDW12 bit 30 of Read and Write: Force Unit Access (§6.9, §6.14).
 pub const CDW12_FORCE_UNIT_ACCESS: u32 = 1 << 30;
 /// CDW12 bits 29:26 of Read, Write and Compare: Protection Information (must be 0 here).
 pub const CDW12_PROTECTION_MASK: u32 = 0xf << 26;
+
+/// CDW11 bit 0 of Create I/O SQ and CQ: Physically Contiguous (§5.3, §5.4).
+pub const CREATE_CONTIGUOUS: u32 = 1;
+/// CDW11 bit 1 of Create I/O CQ: Interrupts Enabled (§5.3).
+pub const CREATE_INTERRUPTS_ENABLED: u32 = 1 << 1;
+/// CDW11 bits 02:01 of Create I/O SQ: Queue Priority, of no effect under round robin (§5.4).
+pub const CREATE_PRIORITY_MASK: u32 = 0b11 << 1;
 
 impl SubmissionEntry {
     /// A command with this opcode and nothing else.
@@ -149,12 +157,32 @@ impl SubmissionEntry {
         command
     }
 
-    /// §6.8 Read of `block_count` (1 to 65,536) logical blocks.
+    /// Queue identifier of Create and Delete I/O SQ and CQ, CDW10 15:00 (§5.3 to §5.6).
+    pub const fn queue_id(&self) -> u16 {
+        self.cdw10 as u16
+    }
+
+    /// Slots of Create I/O SQ and CQ, counted from 1 (the field is 0's based, CDW10 31:16; §5.3, §5.4).
+    pub const fn queue_entries(&self) -> u32 {
+        (self.cdw10 >> 16) + 1
+    }
+
+    /// Log page of Get Log Page, CDW10 07:00 (§5.10).
+    pub const fn log_page_id(&self) -> LogPageId {
+        LogPageId(self.cdw10 as u8)
+    }
+
+    /// Bytes that Get Log Page asks for, 4 to 16,384 (NUMD, CDW10 27:16, 0's based dwords; §5.10).
+    pub const fn log_page_bytes(&self) -> u32 {
+        (((self.cdw10 >> 16) & 0xfff) + 1) * 4
+    }
+
+    /// §6.9 Read of `block_count` (1 to 65,536) logical blocks.
     pub const fn read(starting_lba: u64, block_count: u32) -> Self {
         Self::blocks(nvm::READ, starting_lba, block_count)
     }
 
-    /// §6.9 Write of `block_count` (1 to 65,536) logical blocks.
+    /// §6.14 Write of `block_count` (1 to 65,536) logical blocks.
     pub const fn write(starting_lba: u64, block_count: u32) -> Self {
         Self::blocks(nvm::WRITE, starting_lba, block_count)
     }
@@ -164,7 +192,7 @@ impl SubmissionEntry {
         Self::blocks(nvm::COMPARE, starting_lba, block_count)
     }
 
-    /// §6.7 Flush.
+    /// §6.8 Flush.
     pub const fn flush() -> Self {
         let mut command = Self::new(nvm::FLUSH);
         command.namespace_id = NAMESPACE_ID;
@@ -258,4 +286,20 @@ impl SubmissionEntry {
     pub const fn async_event_request() -> Self {
         Self::new(admin::ASYNC_EVENT_REQUEST)
     }
+}
+
+field_table! { SubmissionEntry, "Submission Queue Entry":
+    cdw0 "CDW0" "Opcode, Fuse, PSDT, Command Identifier" Bits;
+    namespace_id "NSID" "Namespace Identifier" Bits;
+    cdw2 "-" "Reserved" Reserved;
+    cdw3 "-" "Reserved" Reserved;
+    metadata_pointer "MPTR" "Metadata Pointer" Bits;
+    prp1 "PRP1" "PRP Entry 1" Bits;
+    prp2 "PRP2" "PRP Entry 2" Bits;
+    cdw10 "CDW10" "Command Dword 10" Bits;
+    cdw11 "CDW11" "Command Dword 11" Bits;
+    cdw12 "CDW12" "Command Dword 12" Bits;
+    cdw13 "CDW13" "Command Dword 13" Bits;
+    cdw14 "CDW14" "Command Dword 14" Bits;
+    cdw15 "CDW15" "Command Dword 15" Bits;
 }

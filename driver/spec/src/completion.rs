@@ -2,9 +2,10 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::field::field_table;
 use crate::status::Status;
 
-/// A 16-byte completion queue entry (§4.6 Figure 26). Little-endian fields as they stand in memory.
+/// A 16-byte completion queue entry (§4.6). Little-endian fields as they stand in memory.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
@@ -73,4 +74,12 @@ impl CompletionEntry {
     pub const fn do_not_retry(&self) -> bool {
         self.dword3 & Self::DO_NOT_RETRY != 0
     }
+}
+
+field_table! { CompletionEntry, "Completion Queue Entry":
+    dword0 "DW0" "Command Specific" Bits;
+    dword1 "-" "Reserved" Reserved;
+    submission_head "SQHD" "SQ Head Pointer" Number;
+    submission_queue_id "SQID" "SQ Identifier" Number;
+    dword3 "DW3" "Command Identifier, Phase Tag, Status Field" Bits;
 }

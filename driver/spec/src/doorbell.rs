@@ -33,3 +33,32 @@ pub const fn at_offset(offset: u64) -> Option<Doorbell> {
         Some(Doorbell::CompletionHead(queue_id))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_doorbell_is_found_again_at_its_offset() {
+        assert_eq!(submission_tail_offset(0), 0x1000);
+        assert_eq!(completion_head_offset(0), 0x1004);
+        assert_eq!(submission_tail_offset(3), 0x1018);
+        for queue_id in [0, 1, 2, 511, u16::MAX] {
+            assert_eq!(
+                at_offset(submission_tail_offset(queue_id)),
+                Some(Doorbell::SubmissionTail(queue_id))
+            );
+            assert_eq!(
+                at_offset(completion_head_offset(queue_id)),
+                Some(Doorbell::CompletionHead(queue_id))
+            );
+        }
+    }
+
+    #[test]
+    fn other_offsets_are_no_doorbells() {
+        for offset in [0, 0xffc, 0x1001, 0x1002, 0x1000 + 8 * 0x1_0000, u64::MAX] {
+            assert_eq!(at_offset(offset), None, "{offset:#x}");
+        }
+    }
+}

@@ -35,6 +35,8 @@ pub struct FieldInfo {
     pub element_bytes: usize,
     /// Elements: 1 for a field, more for an array such as PSD0–PSD31.
     pub elements: usize,
+    /// The standard's number of the first element: firmware slots count from 1, all else from 0.
+    pub first_index: usize,
     /// The standard's abbreviation, such as `FUSES`; for an array without the index.
     pub abbreviation: &'static str,
     /// What it is, in words.
@@ -48,7 +50,7 @@ pub struct FieldInfo {
 pub struct Field<'a> {
     /// The row of the table it comes from.
     pub info: &'static FieldInfo,
-    /// Which element, when the row is an array.
+    /// Which element, counted from 0, when the row is an array.
     pub index: Option<usize>,
     /// Its bytes, as they stand in memory.
     pub value: &'a [u8],
@@ -122,7 +124,7 @@ impl<'a> Field<'a> {
     pub fn label(&self) -> Label {
         Label {
             abbreviation: self.info.abbreviation,
-            index: self.index,
+            index: self.index.map(|index| self.info.first_index + index),
         }
     }
 }
@@ -243,13 +245,22 @@ pub trait DataStructure: IntoBytes + Immutable + Sized {
     fn fields(&self) -> Fields<'_> {
         Fields::new(Self::FIELDS, self.as_bytes())
     }
+
+    /// The fields a person wants to see: without reserved bytes that are zero, as they should be,
+    /// and without array elements after the first that are all zero, so unused.
+    fn shown_fields(&self) -> impl Iterator<Item = Field<'_>> {
+        self.fields().filter(|field| {
+            let unused = field.is_reserved() || field.index.is_some_and(|index| index > 0);
+            !(unused && field.is_zero())
+        })
+    }
 }
 
 /// Writes down a structure's field table; offsets and sizes come from the Rust layout, which tests
 /// hold against the byte numbers of the standard.
 macro_rules! field_table {
     ($structure:ident, $title:literal:
-        $($field:ident $([$element:ty])? $abbreviation:literal $name:literal $kind:ident $(($table:expr))?;)*
+        $($field:ident $([$element:ty $(; from $first_index:literal)?])? $abbreviation:literal $name:literal $kind:ident $(($table:expr))?;)*
     ) => {
         impl $crate::field::DataStructure for $structure {
             const NAME: &'static str = $title;
@@ -258,11 +269,17 @@ macro_rules! field_table {
                 let total_bytes = $crate::field::size_of_field(|value: &$structure| &value.$field);
                 #[allow(unused_mut, unused_assignments, reason = "only arrays change it")]
                 let mut element_bytes = total_bytes;
-                $(element_bytes = size_of::<$element>();)?
+                #[allow(unused_mut, unused_assignments, reason = "only some arrays change it")]
+                let mut first_index = 0;
+                $(
+                    element_bytes = size_of::<$element>();
+                    $(first_index = $first_index;)?
+                )?
                 $crate::field::FieldInfo {
                     offset_bytes,
                     element_bytes,
                     elements: total_bytes / element_bytes,
+                    first_index,
                     abbreviation: $abbreviation,
                     name: $name,
                     kind: $crate::field::FieldKind::$kind $(($table))?,

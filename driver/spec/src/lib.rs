@@ -2,7 +2,9 @@
 //!
 //! Every register, command, completion, data structure, feature, log page and status code that the
 //! controller of this project implements or its driver uses stands here with its section of the
-//! standard (NVM Express 1.1b). Layouts are checked against the standard's byte offsets by tests.
+//! standard (NVM Express 1.1b). Sections are cited, not figures: figures were renumbered between
+//! 1.1, 1.1a and 1.1b. Layouts are checked against the standard's byte offsets by tests.
+//! Where 1.1 leaves a case to a later revision the stricter 1.1 reading holds, and the item says so.
 //! Nothing here does anything: no I/O, no allocation, no `unsafe`.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -17,6 +19,7 @@ pub mod identify;
 pub mod log_page;
 pub mod msix;
 pub mod opcode;
+pub mod prp;
 pub mod register;
 pub mod status;
 

@@ -1,4 +1,4 @@
-//! Command opcodes (NVMe 1.1 §5 Figure 41, §6 Figure 112).
+//! Command opcodes (NVMe 1.1 §5, §6).
 
 /// Admin commands (§5).
 pub mod admin {
@@ -26,11 +26,11 @@ pub mod admin {
 
 /// NVM commands (§6).
 pub mod nvm {
-    /// §6.7 Flush.
+    /// §6.8 Flush.
     pub const FLUSH: u8 = 0x00;
-    /// §6.9 Write.
+    /// §6.14 Write.
     pub const WRITE: u8 = 0x01;
-    /// §6.8 Read.
+    /// §6.9 Read.
     pub const READ: u8 = 0x02;
     /// §6.6 Compare.
     pub const COMPARE: u8 = 0x05;

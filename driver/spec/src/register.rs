@@ -122,3 +122,79 @@ pub struct AdminQueueAttributes {
     #[bits(4)]
     __: u8,
 }
+
+/// CC.SHN: no shutdown asked for.
+pub const SHUTDOWN_NOTIFY_NONE: u8 = 0b00;
+/// CC.SHN: normal shutdown.
+pub const SHUTDOWN_NOTIFY_NORMAL: u8 = 0b01;
+/// CC.SHN: abrupt shutdown.
+pub const SHUTDOWN_NOTIFY_ABRUPT: u8 = 0b10;
+/// CSTS.SHST: no shutdown asked for.
+pub const SHUTDOWN_STATUS_NONE: u8 = 0b00;
+/// CSTS.SHST: shutdown goes on.
+pub const SHUTDOWN_STATUS_OCCURRING: u8 = 0b01;
+/// CSTS.SHST: shutdown complete.
+pub const SHUTDOWN_STATUS_COMPLETE: u8 = 0b10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bits `high:low` set, as the standard writes a field.
+    fn bits(high: u32, low: u32) -> u64 {
+        (u64::MAX >> (63 - high)) & (u64::MAX << low)
+    }
+
+    #[test]
+    fn capabilities_stand_at_the_bits_of_section_3_1_1() {
+        let at = |value: Capabilities| u64::from(value);
+        let none = Capabilities::new();
+        assert_eq!(at(none.with_maximum_queue_entries(u16::MAX)), bits(15, 0));
+        assert_eq!(at(none.with_contiguous_queues_required(true)), bits(16, 16));
+        assert_eq!(at(none.with_arbitration_mechanisms(0b11)), bits(18, 17));
+        assert_eq!(at(none.with_timeout_500_ms(u8::MAX)), bits(31, 24));
+        assert_eq!(at(none.with_doorbell_stride(0xf)), bits(35, 32));
+        assert_eq!(at(none.with_subsystem_reset(true)), bits(36, 36));
+        assert_eq!(at(none.with_command_sets(u8::MAX)), bits(44, 37));
+        assert_eq!(at(none.with_page_size_minimum(0xf)), bits(51, 48));
+        assert_eq!(at(none.with_page_size_maximum(0xf)), bits(55, 52));
+    }
+
+    #[test]
+    fn configuration_stands_at_the_bits_of_section_3_1_5() {
+        let at = |value: Configuration| u64::from(u32::from(value));
+        let none = Configuration::new();
+        assert_eq!(at(none.with_enable(true)), bits(0, 0));
+        assert_eq!(at(none.with_command_set(0b111)), bits(6, 4));
+        assert_eq!(at(none.with_page_size(0xf)), bits(10, 7));
+        assert_eq!(at(none.with_arbitration(0b111)), bits(13, 11));
+        assert_eq!(at(none.with_shutdown(0b11)), bits(15, 14));
+        assert_eq!(at(none.with_submission_entry_size(0xf)), bits(19, 16));
+        assert_eq!(at(none.with_completion_entry_size(0xf)), bits(23, 20));
+    }
+
+    #[test]
+    fn status_stands_at_the_bits_of_section_3_1_6() {
+        let at = |value: ControllerStatus| u64::from(u32::from(value));
+        let none = ControllerStatus::new();
+        assert_eq!(at(none.with_ready(true)), bits(0, 0));
+        assert_eq!(at(none.with_fatal(true)), bits(1, 1));
+        assert_eq!(at(none.with_shutdown(0b11)), bits(3, 2));
+        assert_eq!(at(none.with_subsystem_reset_occurred(true)), bits(4, 4));
+    }
+
+    #[test]
+    fn admin_queue_attributes_stand_at_the_bits_of_section_3_1_8() {
+        let at = |value: AdminQueueAttributes| u64::from(u32::from(value));
+        let none = AdminQueueAttributes::new();
+        assert_eq!(at(none.with_submission_entries(0xfff)), bits(11, 0));
+        assert_eq!(at(none.with_completion_entries(0xfff)), bits(27, 16));
+    }
+
+    #[test]
+    fn registers_stand_at_the_offsets_of_section_3_1() {
+        assert_eq!([CAP, VS, INTMS, INTMC], [0x00, 0x08, 0x0c, 0x10]);
+        assert_eq!([CC, CSTS, NSSR], [0x14, 0x1c, 0x20]);
+        assert_eq!([AQA, ASQ, ACQ, DOORBELLS], [0x24, 0x28, 0x30, 0x1000]);
+    }
+}

@@ -61,13 +61,17 @@ statuses! {
     INVALID_NAMESPACE = (0, 0x0b, "Invalid Namespace or Format");
     /// §4.6.1.2.1
     COMMAND_SEQUENCE_ERROR = (0, 0x0c, "Command Sequence Error");
-    /// §4.6.1.2.1 (name of 1.2; the code is the PRP Offset Invalid of 1.1's successors).
+    /// Not of 1.1: codes 12h to 14h came with 1.2. A controller of 1.1 answers a misaligned PRP entry
+    /// with [`Self::INVALID_FIELD`] (§4.3), and so does this project's; a driver may meet this one.
     PRP_OFFSET_INVALID = (0, 0x13, "PRP Offset Invalid");
-    /// §4.6.1.2.1, Figure 32: NVM command set, 80h.
+    /// Not of 1.1: came with 1.2. A controller of 1.1 answers a fused pair above ACWU with
+    /// [`Self::INVALID_FIELD`], and so does this project's; a driver may meet this one.
+    ATOMIC_WRITE_UNIT_EXCEEDED = (0, 0x14, "Atomic Write Unit Exceeded");
+    /// §4.6.1.2.1, NVM command set, 80h.
     LBA_OUT_OF_RANGE = (0, 0x80, "LBA Out of Range");
-    /// §4.6.1.2.1, Figure 32: NVM command set, 81h.
+    /// §4.6.1.2.1, NVM command set, 81h.
     CAPACITY_EXCEEDED = (0, 0x81, "Capacity Exceeded");
-    /// §4.6.1.2.1, Figure 32: NVM command set, 82h.
+    /// §4.6.1.2.1, NVM command set, 82h.
     NAMESPACE_NOT_READY = (0, 0x82, "Namespace Not Ready");
     /// §4.6.1.2.2, Create I/O SQ.
     COMPLETION_QUEUE_INVALID = (1, 0x00, "Completion Queue Invalid");

@@ -1,16 +1,16 @@
-//! Identify Controller (NVMe 1.1 §5.11 Figure 82).
+//! Identify Controller (NVMe 1.1 §5.11).
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::field::field_table;
 
-/// Power State Descriptor, 32 bytes (Figure 83). Only the fields this project fills have names.
+/// Power State Descriptor, 32 bytes. Only the fields this project fills have names.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, PartialEq, Eq, Debug)]
 #[repr(C)]
 pub struct PowerState {
     /// MP: maximum power in 10 mW.
     pub maximum_power_10_mw: u16,
-    /// Reserved, scale and non-operational bits of 1.1.
+    /// Bytes 03:02: byte 2 reserved, byte 3 bit 0 MXPS (scale of MP), bit 1 NOPS (non-operational).
     pub flags: u16,
     /// ENLAT: entry latency in µs.
     pub entry_latency_us: u32,
@@ -22,7 +22,7 @@ pub struct PowerState {
     pub reserved: [u8; 16],
 }
 
-/// Identify Controller data, 4,096 bytes (Figure 82).
+/// Identify Controller data, 4,096 bytes.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, PartialEq, Eq, Debug)]
 #[repr(C)]
 pub struct IdentifyController {
@@ -113,6 +113,8 @@ impl IdentifyController {
     pub const MULTI_PATH_CONTROLLERS: u8 = 1 << 1;
     /// CMIC bit 2: the controller belongs to an SR-IOV virtual function.
     pub const MULTI_PATH_VIRTUAL_FUNCTION: u8 = 1 << 2;
+    /// ONCS bit 4: the Save field of Set Features and the Select field of Get Features.
+    pub const SUPPORTS_SAVE_AND_SELECT: u16 = 1 << 4;
     /// ONCS bit 0: Compare.
     pub const SUPPORTS_COMPARE: u16 = 1;
     /// FUSES bit 0: fused Compare-and-Write.
@@ -121,7 +123,7 @@ impl IdentifyController {
 
 field_table! { PowerState, "Power State Descriptor":
     maximum_power_10_mw "MP" "Maximum Power (10 mW)" Number;
-    flags "-" "Reserved" Reserved;
+    flags "FLAGS" "Scale and Non-Operational State" Bits;
     entry_latency_us "ENLAT" "Entry Latency (µs)" Number;
     exit_latency_us "EXLAT" "Exit Latency (µs)" Number;
     relative[u8] "R" "Relative Throughput and Latency (RRT, RRL, RWT, RWL)" Number;

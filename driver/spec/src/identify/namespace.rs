@@ -1,10 +1,10 @@
-//! Identify Namespace (NVMe 1.1 §5.11 Figure 84).
+//! Identify Namespace (NVMe 1.1 §5.11).
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::field::field_table;
 
-/// LBA Format, 4 bytes (Figure 85).
+/// LBA Format, 4 bytes.
 #[derive(
     Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, PartialEq, Eq, Debug, Default,
 )]
@@ -18,7 +18,7 @@ pub struct LbaFormat {
     pub relative_performance: u8,
 }
 
-/// Identify Namespace data, 4,096 bytes (Figure 84).
+/// Identify Namespace data, 4,096 bytes.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, PartialEq, Eq, Debug)]
 #[repr(C)]
 pub struct IdentifyNamespace {
