@@ -1,3 +1,39 @@
-//! A key-value store without servers.
+//! A key-value store on shared NVMe devices, without servers.
+//!
+//! A key's home page follows from a keyed hash and the superblock, so a GET is one page read and an
+//! update is one page read and one fused Compare-and-Write. Nothing that could not be recomputed
+//! stays in host memory between operations: any client can die at any point, and any other goes on.
+//!
+//! - [`format()`] makes a store on a device, [`fsck()`] proves its invariants, [`info()`] describes it.
+//! - [`Client`] is one client: `submit` → [`Ticket`] / `poll` at the core, blocking methods for
+//!   simple callers, [`AsyncClient`] for futures on any executor.
+//! - [`page_store::PageStore`] is what a client needs of a device.
+//!
+//! Whoever can open a function of the device can read and change everything in the store: there
+//! are no access rights below the device's.
 
+pub mod error;
 pub mod page_store;
+
+mod acceptance;
+mod asynchronous;
+mod client;
+mod format;
+mod fsck;
+mod info;
+mod operation;
+mod options;
+mod prediction;
+mod statistics;
+
+pub use acceptance::DeviceCapabilities;
+pub use asynchronous::AsyncClient;
+pub use client::Client;
+pub use error::{Error, PageFault};
+pub use format::format;
+pub use fsck::{FsckReport, Violation, fsck};
+pub use info::{StoreInfo, info};
+pub use operation::{Cursor, Operation, Outcome, ScanEntry, ScanPage, Ticket, Version};
+pub use options::{FormatOptions, FormatReport, FsckOptions, OpenOptions};
+pub use prediction::Prediction;
+pub use statistics::Statistics;

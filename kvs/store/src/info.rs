@@ -1,0 +1,38 @@
+//! What is known of a store from its superblock.
+
+use crate::error::Error;
+use crate::page_store::PageStore;
+
+/// A store, as its superblock describes it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoreInfo {
+    /// The device.
+    pub device: String,
+    /// The store's UUID, in the usual notation.
+    pub uuid: String,
+    /// Version of the page layout.
+    pub layout_version: u16,
+    /// How often the store was formatted.
+    pub generation: u64,
+    /// Size of a page.
+    pub page_bytes: u32,
+    /// Pages that take entries (home pages).
+    pub home_pages: u64,
+    /// Bytes of a page that entries and their headers may take.
+    pub payload_bytes: u32,
+    /// Pages that the store's own records take.
+    pub reserved_pages: u64,
+    /// Clients that have ever opened the store to write.
+    pub clients: u64,
+}
+
+/// Reads the superblock of the store on `store`.
+///
+/// # Errors
+/// [`Error::NotFormatted`], [`Error::DamagedSuperblock`], [`Error::Device`].
+pub fn info<P: PageStore>(store: &mut P) -> Result<StoreInfo, Error> {
+    Err(Error::NotFormatted {
+        device: store.name().to_owned(),
+        found: "not built yet".to_owned(),
+    })
+}
