@@ -1,0 +1,114 @@
+//! The grammar of `--device` and of `rdstore device …`.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::args::{parse_bytes, parse_uri};
+use crate::uri::DeviceUri;
+
+/// `--device` of the store's commands.
+#[derive(Args, Debug, Clone)]
+pub struct StoreDeviceArgs {
+    /// The device, such as model:disk.img; repeated for a store on several devices
+    #[arg(long = "device", value_name = "URI", required = true, value_parser = parse_uri)]
+    pub devices: Vec<DeviceUri>,
+}
+
+/// `--device` of what runs on memory alone by default.
+#[derive(Args, Debug, Clone)]
+pub struct DeviceArgs {
+    /// The device, such as model:disk.img
+    #[arg(long = "device", value_name = "URI", default_value = "model:", value_parser = parse_uri)]
+    pub devices: Vec<DeviceUri>,
+}
+
+/// `rdstore device …`
+#[derive(Subcommand, Debug)]
+pub enum DeviceCommand {
+    /// Print what the device says of itself (Identify, registers, features)
+    Identify(IdentifyArgs),
+    /// Measure the driver and the device, without the store
+    Perf(PerfArgs),
+}
+
+/// `rdstore device identify`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  rdstore device identify
+  rdstore device identify --device model:disk.img --function 1 --json")]
+pub struct IdentifyArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub device: DeviceArgs,
+    /// The function to ask: 0 is the PF, 1 the first VF
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub function: u8,
+}
+
+/// What `device perf` sends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+#[value(rename_all = "lower")]
+pub enum RandomPattern {
+    /// Reads of random blocks
+    RandRead,
+    /// Writes of random blocks
+    RandWrite,
+    /// Fused Compare-and-Write pairs on random blocks, each checked
+    Caw,
+}
+
+impl RandomPattern {
+    /// The name in the output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RandRead => "randread",
+            Self::RandWrite => "randwrite",
+            Self::Caw => "caw",
+        }
+    }
+}
+
+/// `rdstore device perf`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  rdstore device perf
+  rdstore device perf --rw caw --qd 1
+  rdstore device perf --rw randwrite --functions 7 --queues 4 --qd 16 --json
+  rdstore device perf --device 'model:?mps=128&rtt_ns=2000'
+
+Cycles are those of the device's core clock (8 ns). A fused pair counts as one command. Latency runs
+from the doorbell to the completion entry, both at the device's port. Writes and pairs go to a
+device in memory only, unless --destroy says that the device's content may be lost.")]
+pub struct PerfArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub device: DeviceArgs,
+    /// What to send
+    #[arg(long, value_enum, default_value = "randread")]
+    pub rw: RandomPattern,
+    /// Commands (or pairs) in flight in each queue
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=511))]
+    pub qd: u16,
+    /// Bytes of a command
+    #[arg(long, value_name = "SIZE", default_value = "4KiB", value_parser = parse_bytes)]
+    pub bs: u64,
+    /// Commands (or pairs) measured, after the warm-up
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub ops: u64,
+    /// Functions that send at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub functions: u8,
+    /// Queue pairs of each function
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub queues: u16,
+    /// Leave interrupts out (by default every queue has its MSI-X vector armed)
+    #[arg(long)]
+    pub no_msix: bool,
+    /// Seed of the addresses
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// The content of the device may be lost
+    #[arg(long)]
+    pub destroy: bool,
+}
