@@ -93,6 +93,8 @@ statuses! {
     FEATURE_NOT_SAVEABLE = (1, 0x0d, "Feature Identifier Not Saveable");
     /// §4.6.1.2.2, Set Features.
     FEATURE_NOT_CHANGEABLE = (1, 0x0e, "Feature Not Changeable");
+    /// §4.6.1.2.2, Set Features of a feature of the whole controller, with a namespace.
+    FEATURE_NOT_NAMESPACE_SPECIFIC = (1, 0x0f, "Feature Not Namespace Specific");
     /// §4.6.1.2.2, NVM command set, 80h.
     CONFLICTING_ATTRIBUTES = (1, 0x80, "Conflicting Attributes");
     /// §4.6.1.2.3

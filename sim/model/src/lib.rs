@@ -1,1 +1,4 @@
 //! (seam)
+
+pub mod admin;
+pub mod medium;
