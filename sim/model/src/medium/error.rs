@@ -8,8 +8,8 @@ use std::path::PathBuf;
 pub enum MediumError {
     /// The size asked for is not one an image can have.
     #[error(
-        "an image of {bytes} bytes with blocks of {block_bytes} bytes is not possible: the block size \
-         must be a power of two from 512 to 16384, and the size a multiple of it, at least one block"
+        "an image of {bytes} bytes with blocks of {block_bytes} bytes is not possible: blocks have \
+         512 or 4096 bytes, and the size is a multiple of that, at least one block"
     )]
     ImpossibleSize {
         /// Bytes asked for.
@@ -129,20 +129,6 @@ pub enum MediumError {
         expected_bytes: u64,
         /// In the file.
         actual_bytes: u64,
-    },
-    /// Another block size than the device asks for.
-    #[error(
-        "{} was made for blocks of {actual_bytes} bytes, not of {expected_bytes}: leave the block \
-         size out, or give the one it has",
-        path.display()
-    )]
-    WrongBlockSize {
-        /// The file.
-        path: PathBuf,
-        /// Asked for.
-        expected_bytes: u32,
-        /// In the file.
-        actual_bytes: u32,
     },
     /// Anything else the system said.
     #[error("cannot {action} {}: {source}", path.display())]

@@ -22,8 +22,10 @@ pub(super) fn checked_description(
         image_bytes,
         block_bytes,
     };
-    let block_is_sound = block_bytes.is_power_of_two() && (512..=16384).contains(&block_bytes);
-    if !block_is_sound || image_bytes == 0 || !image_bytes.is_multiple_of(u64::from(block_bytes)) {
+    if !matches!(block_bytes, 512 | 4096)
+        || image_bytes == 0
+        || !image_bytes.is_multiple_of(u64::from(block_bytes))
+    {
         return Err(MediumError::ImpossibleSize {
             bytes: image_bytes,
             block_bytes,
@@ -214,7 +216,7 @@ fn not_a_file(kind: FileType) -> Option<&'static str> {
 }
 
 /// The error for what the system said about `path`.
-fn error_of(path: &Path, action: &'static str, source: io::Error) -> MediumError {
+pub(super) fn error_of(path: &Path, action: &'static str, source: io::Error) -> MediumError {
     let path = path.to_owned();
     match source.kind() {
         io::ErrorKind::NotFound => MediumError::NotFound { path },

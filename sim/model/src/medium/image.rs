@@ -132,21 +132,31 @@ impl Medium {
     ///
     /// Does nothing after [`write_interrupted`](Self::write_interrupted).
     pub fn write_atomic(&mut self, offset: u64, data: &[u8]) {
-        check_unit(data);
+        self.write_atomic_pieces(offset, &[data]);
+    }
+
+    /// [`write_atomic`](Self::write_atomic) of data that lie in several buffers, in this order.
+    pub fn write_atomic_pieces(&mut self, offset: u64, pieces: &[&[u8]]) {
         if self.dead {
             return;
         }
         let in_file = self.file.is_some();
+        let length = unit_length(pieces);
         let (image, trailer) = self.parts();
-        let target = &mut image[offset as usize..][..data.len()];
+        let target = &mut image[offset as usize..][..length];
         if in_file {
-            redo::fill(trailer, offset, data);
+            redo::fill(trailer, offset, pieces);
             redo::commit(trailer);
-            target.copy_from_slice(data);
+            target.copy_from_slice(redo::data(trailer));
             redo::clear(trailer);
         } else {
             // Nobody can open memory after the death of its process.
-            target.copy_from_slice(data);
+            let mut rest = target;
+            for piece in pieces {
+                let (place, behind) = rest.split_at_mut(piece.len());
+                place.copy_from_slice(piece);
+                rest = behind;
+            }
         }
     }
 
@@ -156,17 +166,22 @@ impl Medium {
     /// The unit counts as written: the next opening, or [`restart`](Self::restart), completes it.
     /// Does nothing after an earlier crash.
     pub fn write_interrupted(&mut self, offset: u64, data: &[u8], bytes_landed: usize) {
-        check_unit(data);
+        self.write_pieces_interrupted(offset, &[data], bytes_landed);
+    }
+
+    /// [`write_interrupted`](Self::write_interrupted) of data that lie in several buffers.
+    pub fn write_pieces_interrupted(&mut self, offset: u64, pieces: &[&[u8]], bytes_landed: usize) {
         if self.dead {
             return;
         }
         self.dead = true;
+        let length = unit_length(pieces);
         let (image, trailer) = self.parts();
-        let target = &mut image[offset as usize..][..data.len()];
-        redo::fill(trailer, offset, data);
+        let target = &mut image[offset as usize..][..length];
+        redo::fill(trailer, offset, pieces);
         redo::commit(trailer);
-        let landed = bytes_landed.min(data.len());
-        target[..landed].copy_from_slice(&data[..landed]);
+        let landed = bytes_landed.min(length);
+        target[..landed].copy_from_slice(&redo::data(trailer)[..landed]);
     }
 
     /// Power back on after [`write_interrupted`](Self::write_interrupted), without closing: what
@@ -184,7 +199,7 @@ impl Medium {
     }
 
     /// Image and trailer.
-    fn parts(&mut self) -> (&mut [u8], &mut [u8]) {
+    pub(super) fn parts(&mut self) -> (&mut [u8], &mut [u8]) {
         let (image, trailer) = self.map.split_at_mut(self.trailer_offset);
         (&mut image[..self.image_bytes], trailer)
     }
@@ -198,10 +213,11 @@ pub(super) fn mapping_length(description: Description) -> Option<usize> {
         .filter(|length| *length <= isize::MAX as usize)
 }
 
-fn check_unit(data: &[u8]) {
+fn unit_length(pieces: &[&[u8]]) -> usize {
+    let length = pieces.iter().map(|piece| piece.len()).sum();
     assert!(
-        data.len() <= ATOMIC_UNIT_BYTES,
-        "{} bytes are more than an atomic unit",
-        data.len()
+        length <= ATOMIC_UNIT_BYTES,
+        "{length} bytes are more than an atomic unit"
     );
+    length
 }

@@ -29,6 +29,13 @@ mod image;
 mod redo;
 mod trailer;
 
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod file_tests;
+#[cfg(test)]
+mod kill_tests;
+
 pub use error::MediumError;
 pub use image::Medium;
 

@@ -31,12 +31,23 @@ const DATA: usize = REDO_OFFSET + PAGE_BYTES;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct DamagedRecord(pub(super) &'static str);
 
-/// Step 1: fills the slot. `data` has at most [`ATOMIC_UNIT_BYTES`].
-pub(super) fn fill(trailer: &mut [u8], offset: u64, data: &[u8]) {
+/// Step 1: fills the slot with the pieces, one after the other. They have at most
+/// [`ATOMIC_UNIT_BYTES`] in all.
+pub(super) fn fill(trailer: &mut [u8], offset: u64, pieces: &[&[u8]]) {
+    let mut end = DATA;
+    for piece in pieces {
+        trailer[end..][..piece.len()].copy_from_slice(piece);
+        end += piece.len();
+    }
     put_u64(trailer, OFFSET, offset);
-    put_u32(trailer, LENGTH, data.len() as u32);
-    trailer[DATA..][..data.len()].copy_from_slice(data);
-    put_u32(trailer, CHECKSUM, crc32c::crc32c(data));
+    put_u32(trailer, LENGTH, (end - DATA) as u32);
+    let checksum = crc32c::crc32c(&trailer[DATA..end]);
+    put_u32(trailer, CHECKSUM, checksum);
+}
+
+/// The data that `fill` has put into the slot.
+pub(super) fn data(trailer: &[u8]) -> &[u8] {
+    &trailer[DATA..][..get_u32(trailer, LENGTH) as usize]
 }
 
 /// Step 2: the unit counts as written.

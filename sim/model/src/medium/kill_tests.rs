@@ -1,0 +1,128 @@
+//! A process that is killed while it writes: no unit is torn, no finished write is lost.
+//!
+//! The child is this test binary, asked for one ignored test. It goes round over the units of an
+//! image and fills each with the number of the write, again and again, and notes each finished
+//! write in a second file (a store into the page cache outlives its process).
+
+use std::env;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+use tempfile::TempDir;
+
+use super::{ATOMIC_UNIT_BYTES, Medium};
+
+const FOLDER: &str = "NVME_MODEL_KILL_TEST_FOLDER";
+const UNITS: u64 = 16;
+const ROUNDS: u32 = 60;
+const SEED: u64 = 0x5eed_0001;
+
+fn unit_of(write: u64) -> u64 {
+    write % UNITS
+}
+
+fn filled_with(write: u64) -> Vec<u8> {
+    write.to_le_bytes().repeat(ATOMIC_UNIT_BYTES / 8)
+}
+
+fn noted(note: &File) -> u64 {
+    let mut bytes = [0; 8];
+    note.read_exact_at(&mut bytes, 0).unwrap();
+    u64::from_le_bytes(bytes)
+}
+
+#[test]
+#[ignore = "the child of the test below; writes until it is killed"]
+fn child_writes_until_it_is_killed() {
+    let Some(folder) = env::var_os(FOLDER) else {
+        return;
+    };
+    let folder = Path::new(&folder);
+    let note = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(folder.join("note"))
+        .unwrap();
+    let mut medium = Medium::open_file(folder.join("x.img"), None).unwrap();
+    let first = newest_write(&medium) + 1;
+    for write in first.. {
+        medium.write_atomic(
+            unit_of(write) * ATOMIC_UNIT_BYTES as u64,
+            &filled_with(write),
+        );
+        note.write_all_at(&write.to_le_bytes(), 0).unwrap();
+    }
+}
+
+/// The number each unit holds, all of whose words must be the same.
+fn unit_numbers(medium: &Medium) -> Vec<u64> {
+    let unit_number = |unit: u64| {
+        let bytes = medium.bytes(unit * ATOMIC_UNIT_BYTES as u64, ATOMIC_UNIT_BYTES);
+        let number = u64::from_le_bytes(bytes[..8].try_into().unwrap());
+        assert_eq!(
+            bytes,
+            filled_with(number),
+            "unit {unit} is torn (seed {SEED:#x})"
+        );
+        number
+    };
+    (0..UNITS).map(unit_number).collect()
+}
+
+fn newest_write(medium: &Medium) -> u64 {
+    unit_numbers(medium).into_iter().max().unwrap_or(0)
+}
+
+#[test]
+fn a_killed_process_leaves_whole_units_and_all_finished_writes() {
+    println!("seed {SEED:#x}");
+    let mut random = Pcg64Mcg::seed_from_u64(SEED);
+    let folder = TempDir::new().unwrap();
+    let image = folder.path().join("x.img");
+    drop(Medium::create_file(&image, UNITS * ATOMIC_UNIT_BYTES as u64, 4096).unwrap());
+    fs::write(folder.path().join("note"), [0; 8]).unwrap();
+    let note = File::open(folder.path().join("note")).unwrap();
+    let child_test = concat!(module_path!(), "::child_writes_until_it_is_killed");
+    let child_test = child_test.split_once("::").unwrap().1;
+
+    for round in 0..ROUNDS {
+        let before = noted(&note);
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args(["--exact", child_test, "--ignored", "--nocapture"])
+            .env(FOLDER, folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        while noted(&note) == before {
+            assert!(
+                child.try_wait().unwrap().is_none(),
+                "the child ended by itself"
+            );
+            sleep(Duration::from_micros(200));
+        }
+        sleep(Duration::from_micros(random.random_range(0..3000)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let finished = noted(&note);
+        let medium = Medium::open_file(&image, None).unwrap();
+        for (unit, number) in (0..).zip(unit_numbers(&medium)) {
+            // The newest finished write of this unit, or the one write that may follow `finished`.
+            let newest = finished.saturating_sub((finished + UNITS - unit) % UNITS);
+            assert!(
+                number == newest || number == finished + 1,
+                "round {round}: unit {unit} holds write {number}, not {newest} (seed {SEED:#x})"
+            );
+        }
+    }
+    assert!(
+        noted(&note) > u64::from(ROUNDS),
+        "the children hardly wrote anything"
+    );
+}
