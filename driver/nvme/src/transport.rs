@@ -22,7 +22,10 @@ pub enum DmaPurpose {
 /// `pointer` must stay valid for reads and writes of `len` bytes, zeroed at allocation, aligned to
 /// 4 KiB, for as long as the value lives, and must not move when the value does. `bus_address` must
 /// be a multiple of 4 KiB, and the region contiguous in the device's address space.
-#[expect(unsafe_code, reason = "the promise about the pointer cannot be checked by the compiler")]
+#[expect(
+    unsafe_code,
+    reason = "the promise about the pointer cannot be checked by the compiler"
+)]
 pub unsafe trait DmaMemory {
     /// First byte, in this process.
     fn pointer(&self) -> *mut u8;
@@ -113,8 +116,11 @@ pub trait Transport: Sized {
     fn write_u64(&mut self, offset: u64, value: u64) -> Result<(), TransportError>;
 
     /// Allocates zeroed DMA memory of at least `bytes` bytes, rounded up to 4 KiB.
-    fn allocate_dma(&mut self, bytes: usize, purpose: DmaPurpose)
-    -> Result<Self::Dma, TransportError>;
+    fn allocate_dma(
+        &mut self,
+        bytes: usize,
+        purpose: DmaPurpose,
+    ) -> Result<Self::Dma, TransportError>;
 
     /// Nanoseconds of this transport's monotonic clock: simulated time, or the machine's.
     fn now_ns(&self) -> u64;
