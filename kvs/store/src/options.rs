@@ -53,11 +53,11 @@ pub struct FormatReport {
 }
 
 /// How to open a store.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OpenOptions {
     /// Only look: no client id is taken, nothing is written, nobody is helped, nothing repaired.
     pub read_only: bool,
-    /// Operations in flight at most; each has three page buffers. `submit` beyond says
+    /// Operations in flight at most; each has up to four page buffers. `submit` beyond says
     /// [`Error::Busy`](crate::Error::Busy).
     pub in_flight: usize,
     /// Milliseconds since 1970 at the moment of opening, for entries that expire. Zero with no
