@@ -30,6 +30,8 @@ mod log;
 mod prp;
 mod queue;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use action::{AdminAction, HostPiece};
 pub use async_event::{EVENT_REQUESTS, EventCompletion};
