@@ -5,6 +5,7 @@ mod features;
 mod fields;
 mod identify;
 mod logs;
+mod printed;
 mod queues;
 mod random;
 
