@@ -2,7 +2,7 @@
 
 use nvme_spec::{Status, SubmissionEntry};
 
-use super::execute::{CDW10_BYTE, ControllerView, OPCODE_BYTE, Rejection};
+use super::decoder::{CDW10_BYTE, ControllerView, OPCODE_BYTE, Rejection};
 use super::{AdminAction, FunctionAdmin};
 
 /// §5.1. Admin commands are executed one at a time, so the Abort Command Limit is never exceeded, and

@@ -9,7 +9,7 @@ use nvme_spec::{ALL_NAMESPACES, NAMESPACE_ID, Status, SubmissionEntry};
 pub use values::Features;
 
 use self::table::Row;
-use super::execute::{
+use super::decoder::{
     CDW10_BYTE, CDW11_BYTE, ControllerView, NAMESPACE_BYTE, Rejection, completed,
 };
 use super::{AdminAction, AdminConfig, FunctionAdmin};

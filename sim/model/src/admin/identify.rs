@@ -8,8 +8,8 @@ use nvme_spec::{MEMORY_PAGE_BYTES, NAMESPACE_ID, Status, SubmissionEntry};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::async_event::EVENT_REQUESTS;
+use super::decoder::{AdminBuffer, CDW10_BYTE, NAMESPACE_BYTE, Rejection};
 use super::error_log::ERROR_LOG_ENTRIES;
-use super::execute::{AdminBuffer, CDW10_BYTE, NAMESPACE_BYTE, Rejection};
 use super::{AdminAction, AdminConfig, FunctionAdmin, prp};
 
 /// FR: the firmware revision that Identify and the firmware slot log report.

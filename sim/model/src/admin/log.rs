@@ -6,7 +6,7 @@ use nvme_spec::log_page::{
 use nvme_spec::{ALL_NAMESPACES, MEMORY_PAGE_BYTES, NAMESPACE_ID, Status, SubmissionEntry};
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::execute::{AdminBuffer, CDW10_BYTE, ControllerView, NAMESPACE_BYTE, Rejection};
+use super::decoder::{AdminBuffer, CDW10_BYTE, ControllerView, NAMESPACE_BYTE, Rejection};
 use super::identify::FIRMWARE_REVISION;
 use super::{AdminAction, AdminConfig, FunctionAdmin, prp};
 

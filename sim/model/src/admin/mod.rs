@@ -11,7 +11,7 @@
 //! | `config` | what the device is: sizes, counts, names |
 //! | `state` | one function's rows: features, events, error log |
 //! | `counters` | I/O counters of one function, fed by the core |
-//! | `execute` | the decoder: opcode to table |
+//! | `decoder` | `execute`: from opcode to family, and what a rejection leaves behind |
 //! | `queue`, `abort`, `identify`, `feature`, `log` | one file a family of commands |
 //! | `async_event` | asynchronous events: held requests, pending events, masks |
 //! | `error_log` | the ring behind log page 01h |
@@ -22,8 +22,8 @@ mod action;
 mod async_event;
 mod config;
 mod counters;
+mod decoder;
 mod error_log;
-mod execute;
 mod feature;
 mod identify;
 mod log;
@@ -37,8 +37,8 @@ pub use action::{AdminAction, HostPiece};
 pub use async_event::{EVENT_REQUESTS, EventCompletion};
 pub use config::AdminConfig;
 pub use counters::IoCounters;
+pub use decoder::{ADMIN_STATUSES, AdminBuffer, ControllerView, execute};
 pub use error_log::{CommandError, ERROR_LOG_ENTRIES};
-pub use execute::{ADMIN_STATUSES, AdminBuffer, ControllerView, execute};
 pub use feature::Features;
 pub use identify::{controller as identify_controller, namespace as identify_namespace};
 pub use state::FunctionAdmin;

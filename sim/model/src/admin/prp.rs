@@ -3,7 +3,7 @@
 use nvme_spec::{MEMORY_PAGE_BYTES, Status, SubmissionEntry};
 
 use super::HostPiece;
-use super::execute::{PRP1_BYTE, PRP2_BYTE, Rejection};
+use super::decoder::{PRP1_BYTE, PRP2_BYTE, Rejection};
 
 /// The pieces of a transfer of `length_bytes` (4 to 4,096, a multiple of 4), of which the host asked
 /// for `requested_bytes`.

@@ -2,7 +2,7 @@
 
 use nvme_spec::{Status, SubmissionEntry};
 
-use super::execute::{CDW10_BYTE, CDW11_BYTE, ControllerView, Rejection};
+use super::decoder::{CDW10_BYTE, CDW11_BYTE, ControllerView, Rejection};
 use super::{AdminAction, AdminConfig, prp};
 
 /// CDW11 bit 0 of both Create commands: Physically Contiguous.

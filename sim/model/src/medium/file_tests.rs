@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::trailer::TRAILER_BYTES;
+use super::trailer::{Description, TRAILER_BYTES};
 use super::{Medium, MediumError};
 
 const MIB: u64 = 1 << 20;
@@ -310,4 +310,24 @@ fn later_layouts_and_damaged_headers_are_told_apart() {
     let (error, text) = open_error(&path);
     assert!(matches!(error, MediumError::Damaged { .. }), "{text}");
     assert!(text.contains("checksum"), "{text}");
+}
+
+#[test]
+fn a_header_of_an_impossible_size_is_damaged_whatever_its_checksum_says() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("x.img");
+    drop(Medium::create_file(&path, MIB, 4096).unwrap());
+    let whole = fs::read(&path).unwrap();
+    for (image_bytes, block_bytes) in [(0, 4096), (MIB, 1000), (u64::MAX - 4095, 4096)] {
+        let header = Description {
+            image_bytes,
+            block_bytes,
+        };
+        let header = header.to_bytes();
+        let mut forged = whole.clone();
+        forged[MIB as usize..][..header.len()].copy_from_slice(&header);
+        fs::write(&path, &forged).unwrap();
+        let (error, text) = open_error(&path);
+        assert!(matches!(error, MediumError::Damaged { .. }), "{text}");
+    }
 }
