@@ -57,7 +57,9 @@ pub enum HostError {
         bytes: u8,
     },
     /// A BAR0 write that does not fit into one TLP or the BAR.
-    #[error("BAR0 write of {bytes} bytes at {offset:#x}; it must have 1 to 4096 bytes inside the BAR")]
+    #[error(
+        "BAR0 write of {bytes} bytes at {offset:#x}; it must have 1 to 4096 bytes inside the BAR"
+    )]
     InvalidBarAccess {
         /// Offset within BAR0.
         offset: u64,

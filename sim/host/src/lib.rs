@@ -6,13 +6,25 @@
 //! software reaches it through [`SimTransport`], the driver's `Transport`. What goes wrong on the
 //! way is an input: [`FaultPlan`].
 
+mod arena;
+mod calendar;
+pub mod config;
+mod downlink;
 pub mod endpoint;
 mod error;
 mod fault;
+mod fault_engine;
+mod hard_block;
 mod host;
+mod interrupt;
+mod iommu;
+mod link;
 mod memory;
 mod options;
+mod payload;
 mod report;
+mod simulation;
+mod tag;
 mod transport;
 
 pub use error::HostError;

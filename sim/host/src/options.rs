@@ -124,7 +124,11 @@ impl HostOptions {
         LinkSettings {
             max_payload_bytes: self.max_payload_bytes,
             max_read_request_bytes: self.max_read_request_bytes,
-            read_completion_boundary_bytes: if self.completion_split_bytes >= 128 { 128 } else { 64 },
+            read_completion_boundary_bytes: if self.completion_split_bytes >= 128 {
+                128
+            } else {
+                64
+            },
             completion_space_bytes: self.completion_space_bytes,
             completion_space_headers: self.completion_space_headers,
         }
@@ -195,7 +199,11 @@ impl HostOptions {
         ];
         for (option, value, good, expected) in checks {
             if !good {
-                return Err(HostError::InvalidOption { option, value, expected });
+                return Err(HostError::InvalidOption {
+                    option,
+                    value,
+                    expected,
+                });
             }
         }
         Ok(())

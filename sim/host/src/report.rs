@@ -95,6 +95,8 @@ pub struct Statistics {
     pub violations: u64,
     /// Faults injected.
     pub injected: u64,
+    /// Values with data that are on their way now; 0 when idle.
+    pub in_flight: u64,
 }
 
 /// What passed the endpoint's port.
@@ -133,4 +135,54 @@ pub struct TraceRecord {
     pub address: u64,
     /// Bytes.
     pub length_bytes: u32,
+}
+
+/// Faults and violations that are kept until somebody takes them.
+const KEPT: usize = 1024;
+
+/// Everything that was seen.
+#[derive(Default)]
+pub(crate) struct Reports {
+    pub(crate) dma_faults: Vec<DmaFault>,
+    pub(crate) violations: Vec<Violation>,
+    pub(crate) statistics: Statistics,
+    pub(crate) trace: Option<Vec<TraceRecord>>,
+}
+
+impl Reports {
+    pub(crate) fn dma_fault(&mut self, fault: DmaFault) {
+        self.statistics.dma_faults += 1;
+        if self.dma_faults.len() < KEPT {
+            self.dma_faults.push(fault);
+        }
+    }
+
+    pub(crate) fn violation(&mut self, violation: Violation) {
+        self.statistics.violations += 1;
+        if self.violations.len() < KEPT {
+            self.violations.push(violation);
+        }
+    }
+
+    /// Counts an event, and writes it down when there is a trace.
+    #[inline]
+    pub(crate) fn event(
+        &mut self,
+        cycle: Cycle,
+        event: TraceEvent,
+        function: FunctionId,
+        address: u64,
+        length_bytes: u32,
+    ) {
+        self.statistics.events += 1;
+        if let Some(trace) = &mut self.trace {
+            trace.push(TraceRecord {
+                cycle,
+                event,
+                function,
+                address,
+                length_bytes,
+            });
+        }
+    }
 }

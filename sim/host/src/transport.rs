@@ -1,72 +1,332 @@
 //! The driver's [`Transport`] on a simulated function.
+#![expect(unsafe_code, reason = "DmaMemory is a promise about a pointer")]
+
+use std::fmt;
+use std::rc::Rc;
 
 use nvme_driver::transport::{DmaMemory, DmaPurpose, Transport, TransportError, Wake};
+use nvme_spec::msix;
 
-/// One handle on one function of a [`Host`](crate::Host).
-pub struct SimTransport {}
+use crate::config::{MSIX_CONTROL, bits};
+use crate::downlink::Request;
+use crate::endpoint::{Cycle, FunctionId, NANOSECONDS_PER_CYCLE};
+use crate::error::HostError;
+use crate::host::Host;
+use crate::interrupt;
+use crate::memory::{Access, HostBuffer};
+use crate::simulation::{Simulation, Stop};
 
-/// DMA memory of a [`SimTransport`].
-pub struct SimDma {}
+/// One handle on one function of a [`Host`].
+pub struct SimTransport {
+    host: Host,
+    function: FunctionId,
+    name: Rc<str>,
+    vectors: u16,
+    /// Wakes this handle knows of. A wake of any function counts: all clients of the simulation are
+    /// in this process, and time may move only while each of them has nothing to do.
+    seen: u64,
+}
 
-#[expect(unused_variables, reason = "signatures first")]
-#[expect(unsafe_code, reason = "DmaMemory's promise")]
-// SAFETY: nothing can be constructed yet.
-unsafe impl DmaMemory for SimDma {
-    fn pointer(&self) -> *mut u8 {
-        unreachable!()
+impl SimTransport {
+    pub(crate) fn new(host: Host, function: FunctionId) -> Self {
+        let (name, vectors, seen) = host.with(|simulation| {
+            let name = format!("{} {function}", simulation.options.name);
+            (
+                name.into(),
+                simulation.endpoint.vectors_per_function(),
+                simulation.wakes,
+            )
+        });
+        Self {
+            host,
+            function,
+            name,
+            vectors,
+            seen,
+        }
     }
-    fn len(&self) -> usize {
-        unreachable!()
+
+    /// Which function it is on.
+    pub fn function(&self) -> FunctionId {
+        self.function
     }
-    fn bus_address(&self) -> u64 {
-        unreachable!()
+
+    /// The host it belongs to.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Adds what software does besides register accesses: the function's next access leaves the host
+    /// this much later.
+    pub fn spend_cycles(&mut self, cycles: Cycle) {
+        let function = self.function;
+        self.host
+            .with(|simulation| simulation.spend(function, cycles));
+    }
+
+    fn gone(&self, simulation: &Simulation) -> TransportError {
+        let reason = if !simulation.block.link_up {
+            "the link is down"
+        } else if !simulation.state(self.function).exists {
+            "the function is disabled"
+        } else {
+            "a register read was not answered"
+        };
+        TransportError::DeviceGone {
+            device: self.name.to_string(),
+            reason: reason.to_owned(),
+        }
+    }
+
+    fn check_register(&self, offset: u64, bytes: usize) -> Result<(), TransportError> {
+        if offset.is_multiple_of(bytes as u64) && offset < msix::BAR0_BYTES {
+            return Ok(());
+        }
+        Err(TransportError::InvalidRegister {
+            device: self.name.to_string(),
+            offset,
+            bytes,
+        })
+    }
+
+    fn read(&self, offset: u64, bytes: usize) -> Result<u64, TransportError> {
+        self.check_register(offset, bytes)?;
+        let function = self.function;
+        self.host.with(|simulation| {
+            if !simulation.is_there(function) {
+                return Err(self.gone(simulation));
+            }
+            let bytes = bytes as u32;
+            let read = |tag| Request::Read {
+                function,
+                offset,
+                bytes,
+                tag,
+            };
+            let answer = simulation.request_answer(function, read);
+            answer.ok_or_else(|| self.gone(simulation))
+        })
+    }
+
+    fn write(&self, offset: u64, bytes: u8, value: u64) -> Result<(), TransportError> {
+        self.check_register(offset, bytes.into())?;
+        let function = self.function;
+        self.host.with(|simulation| {
+            if !simulation.is_there(function) {
+                return Err(self.gone(simulation));
+            }
+            let data = value.to_le_bytes();
+            simulation.request(
+                function,
+                Request::Write {
+                    function,
+                    offset,
+                    data,
+                    bytes,
+                },
+            );
+            Ok(())
+        })
+    }
+
+    fn host_error(&self, error: &HostError) -> TransportError {
+        let device = self.name.to_string();
+        match error {
+            HostError::LinkDown { .. } | HostError::NoSuchFunction { .. } => {
+                self.host.with(|simulation| self.gone(simulation))
+            }
+            error => TransportError::Failed {
+                device,
+                reason: error.to_string(),
+            },
+        }
+    }
+
+    fn check_vector(&self, vector: u16) -> Result<(), TransportError> {
+        if vector < self.vectors {
+            return Ok(());
+        }
+        Err(TransportError::Failed {
+            device: self.name.to_string(),
+            reason: format!(
+                "no MSI-X vector {vector}; the function has {}",
+                self.vectors
+            ),
+        })
     }
 }
 
-#[expect(unused_variables, reason = "signatures first")]
 impl Transport for SimTransport {
     type Dma = SimDma;
+
     fn name(&self) -> &str {
-        unreachable!()
+        &self.name
     }
+
     fn clone_handle(&self) -> Self {
-        unreachable!()
+        Self {
+            host: self.host.clone(),
+            function: self.function,
+            name: Rc::clone(&self.name),
+            vectors: self.vectors,
+            seen: self.seen,
+        }
     }
+
     fn read_u32(&mut self, offset: u64) -> Result<u32, TransportError> {
-        unreachable!()
+        self.read(offset, 4).map(|value| value as u32)
     }
+
     fn read_u64(&mut self, offset: u64) -> Result<u64, TransportError> {
-        unreachable!()
+        self.read(offset, 8)
     }
+
     fn write_u32(&mut self, offset: u64, value: u32) -> Result<(), TransportError> {
-        unreachable!()
+        self.write(offset, 4, value.into())
     }
+
     fn write_u64(&mut self, offset: u64, value: u64) -> Result<(), TransportError> {
-        unreachable!()
+        self.write(offset, 8, value)
     }
+
     fn allocate_dma(
         &mut self,
         bytes: usize,
         purpose: DmaPurpose,
     ) -> Result<Self::Dma, TransportError> {
-        unreachable!()
+        let refused = |error: HostError| TransportError::NoDmaMemory {
+            device: self.name.to_string(),
+            bytes,
+            reason: error.to_string(),
+        };
+        let buffer = self.host.allocate(bytes).map_err(refused)?;
+        let bus_address = self
+            .host
+            .with(|simulation| simulation.take_bus_addresses(buffer.len()));
+        self.host
+            .map(
+                self.function,
+                bus_address,
+                &buffer,
+                Access::ReadWrite,
+                purpose,
+            )
+            .map_err(refused)?;
+        Ok(SimDma {
+            buffer,
+            bus_address,
+        })
     }
+
     fn now_ns(&self) -> u64 {
-        unreachable!()
+        self.host.now() * NANOSECONDS_PER_CYCLE
     }
+
     fn wait(&mut self, deadline_ns: u64) -> Result<Wake, TransportError> {
-        unreachable!()
+        let deadline = if deadline_ns == u64::MAX {
+            Cycle::MAX
+        } else {
+            deadline_ns.div_ceil(NANOSECONDS_PER_CYCLE)
+        };
+        let seen = self.seen;
+        let result = self.host.with(|simulation| {
+            if !simulation.is_there(self.function) {
+                return Err(self.gone(simulation));
+            }
+            let stop = if simulation.wakes == seen {
+                simulation.run(deadline, |simulation| simulation.wakes != seen)
+            } else {
+                Stop::Met
+            };
+            if !simulation.is_there(self.function) {
+                return Err(self.gone(simulation));
+            }
+            Ok((stop, simulation.wakes))
+        });
+        let (stop, wakes) = result?;
+        self.seen = wakes;
+        match stop {
+            Stop::Met => Ok(Wake::Device),
+            Stop::Limit => Ok(Wake::Deadline),
+            Stop::Idle => Err(TransportError::Failed {
+                device: self.name.to_string(),
+                reason: "the device has nothing left to do, and there is no deadline: this wait \
+                         would never end"
+                    .to_owned(),
+            }),
+        }
     }
+
     fn interrupt_vectors(&self) -> u16 {
-        unreachable!()
+        self.vectors
     }
+
     fn enable_interrupt(&mut self, vector: u16) -> Result<(), TransportError> {
-        unreachable!()
+        self.check_vector(vector)?;
+        let entry = msix::TABLE_OFFSET + u64::from(vector) * msix::ENTRY_BYTES;
+        let address = interrupt::message_address(self.function);
+        self.write_u32(entry, address as u32)?;
+        self.write_u32(entry + 4, (address >> 32) as u32)?;
+        self.write_u32(entry + 8, vector.into())?;
+        self.write_u32(entry + 12, 0)?;
+        let state = self.host.with(|simulation| simulation.state(self.function));
+        if !state.msix_enabled || state.msix_masked {
+            self.host
+                .config_write(self.function, MSIX_CONTROL, 2, bits::MSIX_ENABLE)
+                .map_err(|error| self.host_error(&error))?;
+        }
+        Ok(())
     }
+
     fn take_interrupt(&mut self, vector: u16) -> Result<bool, TransportError> {
-        unreachable!()
+        self.check_vector(vector)?;
+        let function = self.function;
+        Ok(self
+            .host
+            .with(|simulation| simulation.interrupts.take(function, vector)))
     }
+
     fn reset_function(&mut self) -> Result<(), TransportError> {
-        unreachable!()
+        self.host
+            .reset_function(self.function)
+            .map_err(|error| self.host_error(&error))
+    }
+}
+
+impl fmt::Debug for SimTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SimTransport({})", self.name)
+    }
+}
+
+/// DMA memory of a [`SimTransport`]: host memory, mapped for the transport's function.
+#[derive(Debug)]
+pub struct SimDma {
+    buffer: HostBuffer,
+    bus_address: u64,
+}
+
+impl SimDma {
+    /// The memory, to map it for other functions or at other addresses.
+    pub fn buffer(&self) -> &HostBuffer {
+        &self.buffer
+    }
+}
+
+// SAFETY: the buffer's pages are part of a mapping that the buffer keeps alive and that never
+// moves; they were zeroed when allocated, are page aligned because the mapping and all offsets
+// are, and nobody else gets them before the buffer is dropped. Bus addresses are multiples of the
+// page size, and one mapping covers the whole buffer.
+unsafe impl DmaMemory for SimDma {
+    fn pointer(&self) -> *mut u8 {
+        self.buffer.pointer()
+    }
+
+    fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    fn bus_address(&self) -> u64 {
+        self.bus_address
     }
 }

@@ -1,0 +1,373 @@
+//! The endpoint's way out: what the PCIe hard block does with RQ and CC before it reaches the host.
+
+use crate::calendar::Channel;
+use crate::endpoint::{Cycle, FunctionId, LinkSettings, MemoryRead, MemoryWrite, Port};
+use crate::fault::ReadFault;
+use crate::fault_engine::FaultEngine;
+use crate::interrupt;
+use crate::link::LinkTimeline;
+use crate::options::{COMPLETION_HEADER_BYTES, FRAMING_BYTES, HostOptions, REQUEST_HEADER_BYTES};
+use crate::payload::{Payloads, Slot};
+use crate::report::{DmaFault, DmaFaultReason, Reports, TraceEvent, Violation, ViolationKind};
+use crate::tag::{TagUse, Tags};
+
+/// Bytes of a register on the link.
+const REGISTER_BYTES: u64 = 4;
+/// No request crosses a multiple of this (PCIe 2.1 §2.2.7).
+const REQUEST_BOUNDARY_BYTES: u64 = 4096;
+
+/// What is on its way up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Up {
+    /// A posted write, an interrupt among them.
+    Write {
+        function: FunctionId,
+        address: u64,
+        slot: Slot,
+        bytes: u32,
+    },
+    /// A read, with what is to go wrong with it.
+    Read {
+        read: MemoryRead,
+        tag_use: TagUse,
+        sent: Cycle,
+        fault: Option<ReadFault>,
+        refused: bool,
+    },
+    /// The answer to a register or configuration access of the host.
+    Answer { tag: u16, data: Option<u64> },
+    /// A function's reset is done.
+    ResetDone { function: FunctionId },
+}
+
+/// Whether a function may send.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Permission {
+    /// It may.
+    Granted,
+    /// Bus-master enable went off in this cycle; what had its first beat before goes through.
+    Revoked(Cycle),
+    /// The function went away in this cycle.
+    NoFunction(Cycle),
+}
+
+/// The sending half of the hard block, with what it shares with the receiving half.
+pub(crate) struct HardBlock {
+    up_cycles: Cycle,
+    beat_bytes: u64,
+    completion_split_bytes: u32,
+    link: LinkTimeline,
+    queue: Channel<Up>,
+    last_call: Cycle,
+    permissions: Vec<Permission>,
+    pub(crate) settings: LinkSettings,
+    pub(crate) link_up: bool,
+    /// The register read the endpoint has to answer.
+    pub(crate) register_read: Option<u16>,
+    /// Functions whose reset the endpoint has to report done.
+    pub(crate) resetting: Vec<bool>,
+    pub(crate) payloads: Payloads,
+    pub(crate) tags: Tags,
+    pub(crate) faults: FaultEngine,
+    pub(crate) reports: Reports,
+}
+
+impl HardBlock {
+    pub(crate) fn new(options: &HostOptions, functions: usize, faults: FaultEngine) -> Self {
+        Self {
+            up_cycles: options.up_cycles(),
+            beat_bytes: options.port_beat_bytes.into(),
+            completion_split_bytes: options.completion_split_bytes,
+            link: LinkTimeline::new(options.link_bytes_per_cycle),
+            queue: Channel::new(),
+            last_call: 0,
+            permissions: vec![Permission::NoFunction(0); functions],
+            settings: options.link_settings(),
+            link_up: true,
+            register_read: None,
+            resetting: vec![false; functions],
+            payloads: Payloads::default(),
+            tags: Tags::new(functions),
+            faults,
+            reports: Reports {
+                trace: options.trace.then(Vec::new),
+                ..Reports::default()
+            },
+        }
+    }
+
+    /// When the next thing reaches the host.
+    #[inline]
+    pub(crate) fn next_arrival(&self) -> Option<Cycle> {
+        self.queue.next()
+    }
+
+    /// Takes what reaches the host in `cycle`.
+    #[inline]
+    pub(crate) fn take_arrival(&mut self, cycle: Cycle) -> Option<Up> {
+        self.queue.take(cycle)
+    }
+
+    pub(crate) fn set_permission(&mut self, function: FunctionId, permission: Permission) {
+        self.permissions[function.index()] = permission;
+    }
+
+    /// The hard block itself answers an access of the host.
+    pub(crate) fn answer(&mut self, at: Cycle, tag: u16, data: Option<u64>) {
+        let bytes = COMPLETION_HEADER_BYTES + FRAMING_BYTES + REGISTER_BYTES;
+        self.send(at, 1, bytes, Up::Answer { tag, data });
+    }
+
+    /// Length of the completion that starts at `address` when `bytes` are still to come.
+    #[inline]
+    pub(crate) fn completion_length(&self, address: u64, bytes: u32) -> u32 {
+        let most = self
+            .completion_split_bytes
+            .min(self.settings.max_payload_bytes);
+        bytes.min(most - (address & u64::from(most - 1)) as u32)
+    }
+
+    /// Link down: all that is on its way is lost.
+    pub(crate) fn drop_all(&mut self) {
+        for up in self.queue.drain() {
+            if let Up::Write { slot, .. } = up {
+                self.payloads.free(slot);
+            }
+        }
+        self.tags.clear();
+        self.register_read = None;
+        self.resetting.fill(false);
+    }
+
+    /// Puts a value on the link whose last of `beats` beats is in cycle `at`.
+    #[inline]
+    fn send(&mut self, at: Cycle, beats: u64, link_bytes: u64, up: Up) {
+        let passed = self
+            .link
+            .pass((at + 1).saturating_sub(beats), link_bytes)
+            .max(at);
+        self.queue.push(passed + self.up_cycles, up);
+    }
+
+    /// Common checks of a call; false when the value vanishes.
+    fn accepts(&mut self, at: Cycle, function: FunctionId, address: u64) -> bool {
+        if at < self.last_call {
+            self.violation(at, function, ViolationKind::TimeWentBack, address);
+        }
+        self.last_call = self.last_call.max(at);
+        self.link_up
+    }
+
+    /// Checks the shape of a request; false when it cannot be sent.
+    fn well_formed(&mut self, at: Cycle, function: FunctionId, address: u64, bytes: u64) -> bool {
+        let dwords = address.is_multiple_of(4) && bytes.is_multiple_of(4);
+        if !dwords || bytes == 0 || bytes > REQUEST_BOUNDARY_BYTES {
+            self.violation(at, function, ViolationKind::Malformed, address);
+            return false;
+        }
+        if address % REQUEST_BOUNDARY_BYTES + bytes > REQUEST_BOUNDARY_BYTES {
+            self.violation(at, function, ViolationKind::CrossesPage, address);
+        }
+        true
+    }
+
+    fn permission(&self, function: FunctionId) -> Option<Permission> {
+        self.permissions.get(function.index()).copied()
+    }
+
+    /// Why a function may not send a value whose first beat was in cycle `first`.
+    fn refusal(&self, function: FunctionId, first: Cycle) -> Option<DmaFaultReason> {
+        match self.permission(function) {
+            Some(Permission::Granted) => None,
+            Some(Permission::Revoked(since)) => {
+                (first > since).then_some(DmaFaultReason::NotBusMaster)
+            }
+            Some(Permission::NoFunction(since)) if since > 0 && first <= since => None,
+            Some(Permission::NoFunction(_)) | None => Some(DmaFaultReason::NoFunction),
+        }
+    }
+
+    fn violation(&mut self, cycle: Cycle, function: FunctionId, kind: ViolationKind, address: u64) {
+        self.reports.violation(Violation {
+            cycle,
+            function,
+            kind,
+            address,
+        });
+    }
+}
+
+impl Port for HardBlock {
+    fn memory_write(&mut self, at: Cycle, write: MemoryWrite<'_>) {
+        let MemoryWrite {
+            function,
+            address,
+            data,
+        } = write;
+        let bytes = data.len() as u64;
+        if !self.accepts(at, function, address) || !self.well_formed(at, function, address, bytes) {
+            return;
+        }
+        let message = interrupt::is_message(address);
+        let event = if message {
+            TraceEvent::Interrupt
+        } else {
+            TraceEvent::MemoryWrite
+        };
+        self.reports
+            .event(at, event, function, address, bytes as u32);
+        let (beats, link_bytes) = self.write_cost(bytes);
+        if let Some(reason) = self.refusal(function, (at + 1).saturating_sub(beats)) {
+            self.reports.dma_fault(DmaFault {
+                cycle: at,
+                function,
+                address,
+                length_bytes: bytes as u32,
+                write: true,
+                reason,
+            });
+            return;
+        }
+        if message && self.faults.drops_interrupt(function) {
+            return;
+        }
+        let slot = self.payloads.put(data);
+        self.send(
+            at,
+            beats,
+            link_bytes,
+            Up::Write {
+                function,
+                address,
+                slot,
+                bytes: bytes as u32,
+            },
+        );
+    }
+
+    fn memory_read(&mut self, at: Cycle, read: MemoryRead) {
+        let MemoryRead {
+            function,
+            address,
+            length_bytes,
+            tag,
+        } = read;
+        if !self.accepts(at, function, address)
+            || !self.well_formed(at, function, address, length_bytes.into())
+        {
+            return;
+        }
+        self.reports
+            .event(at, TraceEvent::MemoryRead, function, address, length_bytes);
+        if length_bytes > self.settings.max_read_request_bytes {
+            self.violation(at, function, ViolationKind::ReadTooLong, address);
+        }
+        let reason = self.refusal(function, at);
+        if let Some(reason) = reason {
+            self.reports.dma_fault(DmaFault {
+                cycle: at,
+                function,
+                address,
+                length_bytes,
+                write: false,
+                reason,
+            });
+        }
+        if function.index() >= self.permissions.len() {
+            return;
+        }
+        let headers = self.completions(address, length_bytes);
+        let Some(tag_use) = self.tags.start(tag, function, length_bytes, headers) else {
+            self.violation(at, function, ViolationKind::TagInUse, address);
+            return;
+        };
+        let (claimed_bytes, claimed_headers) = self.tags.claimed();
+        if claimed_bytes > self.settings.completion_space_bytes {
+            self.violation(at, function, ViolationKind::CompletionSpaceBytes, address);
+        }
+        if claimed_headers > self.settings.completion_space_headers {
+            self.violation(at, function, ViolationKind::CompletionSpaceHeaders, address);
+        }
+        let refused = reason.is_some();
+        let fault = if refused {
+            None
+        } else {
+            self.faults.read(&read)
+        };
+        let link_bytes = REQUEST_HEADER_BYTES + FRAMING_BYTES;
+        self.send(
+            at,
+            1,
+            link_bytes,
+            Up::Read {
+                read,
+                tag_use,
+                sent: at,
+                fault,
+                refused,
+            },
+        );
+    }
+
+    fn read_completion(&mut self, at: Cycle, tag: u16, data: Option<u64>) {
+        if !self.accepts(at, FunctionId::PF, 0) {
+            return;
+        }
+        self.reports
+            .event(at, TraceEvent::RegisterAnswer, FunctionId::PF, 0, 0);
+        if self.register_read != Some(tag) {
+            self.violation(at, FunctionId::PF, ViolationKind::UnexpectedCompletion, 0);
+            return;
+        }
+        self.register_read = None;
+        self.answer(at, tag, data);
+    }
+
+    fn function_reset_done(&mut self, at: Cycle, function: FunctionId) {
+        if !self.accepts(at, function, 0) {
+            return;
+        }
+        self.reports
+            .event(at, TraceEvent::ResetDone, function, 0, 0);
+        let index = function.index();
+        if self.resetting.get(index) == Some(&true) {
+            self.resetting[index] = false;
+            self.send(at, 1, 0, Up::ResetDone { function });
+        } else if self
+            .permission(function)
+            .is_none_or(|p| !matches!(p, Permission::NoFunction(_)))
+        {
+            // Of a VF that was switched off meanwhile, nobody waits for it any more.
+            self.violation(at, function, ViolationKind::UnexpectedResetDone, 0);
+        }
+    }
+}
+
+impl HardBlock {
+    /// Beats at RQ and bytes on the link of a posted write, as TLPs of at most MPS bytes.
+    #[inline]
+    fn write_cost(&self, bytes: u64) -> (u64, u64) {
+        let payload = u64::from(self.settings.max_payload_bytes);
+        let (whole, rest) = (bytes / payload, bytes % payload);
+        let beats = |bytes: u64| (REQUEST_HEADER_BYTES + bytes).div_ceil(self.beat_bytes);
+        let header = REQUEST_HEADER_BYTES + FRAMING_BYTES;
+        let mut cost = (whole * beats(payload), bytes + whole * header);
+        if rest > 0 {
+            cost.0 += beats(rest);
+            cost.1 += header;
+        }
+        cost
+    }
+
+    /// Completions the host makes of a read.
+    fn completions(&self, mut address: u64, mut bytes: u32) -> u32 {
+        let mut count = 0;
+        while bytes > 0 {
+            let length = self.completion_length(address, bytes);
+            address = address.wrapping_add(length.into());
+            bytes -= length;
+            count += 1;
+        }
+        count
+    }
+}
