@@ -92,12 +92,21 @@ impl Row {
     }
 
     /// Its place in the table.
-    pub(super) fn index(&self) -> usize {
-        ROWS.iter().position(|row| row.id == self.id).unwrap_or(0)
+    pub(super) const fn index(&self) -> usize {
+        index_of(self.id)
     }
 
     /// Defaults of all features, in the order of the table.
     pub(super) fn defaults() -> [u32; FEATURES] {
         ROWS.map(|row| row.default)
     }
+}
+
+/// The place of a feature that has a row; known at compile time where the feature is.
+pub(super) const fn index_of(id: u8) -> usize {
+    let mut index = 0;
+    while ROWS[index].id != id {
+        index += 1;
+    }
+    index
 }

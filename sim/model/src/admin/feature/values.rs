@@ -3,7 +3,7 @@
 use nvme_spec::feature as id;
 use nvme_spec::log_page::CriticalWarning;
 
-use super::table::{FEATURES, Row};
+use super::table::{FEATURES, Row, index_of};
 
 /// Feature values as the host has set them; defaults after a reset.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,18 +34,14 @@ impl Features {
         self.values[row.index()] = value & row.stored;
     }
 
-    fn value_of(&self, feature_id: u8) -> u32 {
-        Row::find(feature_id).map_or(0, |row| self.get(row))
-    }
-
     /// 08h Interrupt Coalescing, Aggregation Threshold: completions in one interrupt, 1 to 256.
-    pub fn aggregation_threshold(&self) -> u32 {
-        (self.value_of(id::INTERRUPT_COALESCING) & 0xff) + 1
+    pub const fn aggregation_threshold(&self) -> u32 {
+        (self.values[const { index_of(id::INTERRUPT_COALESCING) }] & 0xff) + 1
     }
 
     /// 08h Interrupt Coalescing, Aggregation Time: longest delay in microseconds; 0 is no delay.
-    pub fn aggregation_time_us(&self) -> u32 {
-        100 * ((self.value_of(id::INTERRUPT_COALESCING) >> 8) & 0xff)
+    pub const fn aggregation_time_us(&self) -> u32 {
+        100 * ((self.values[const { index_of(id::INTERRUPT_COALESCING) }] >> 8) & 0xff)
     }
 
     /// 09h Interrupt Vector Configuration, Coalescing Disable of a vector; `None` when there is no
@@ -61,16 +57,20 @@ impl Features {
     }
 
     /// 0Ah Write Atomicity, Disable Normal. The controller keeps AWUN all the same: it may.
-    pub fn atomicity_disabled(&self) -> bool {
-        self.value_of(id::WRITE_ATOMICITY) & id::WRITE_ATOMICITY_DISABLE_NORMAL != 0
+    pub const fn atomicity_disabled(&self) -> bool {
+        self.values[const { index_of(id::WRITE_ATOMICITY) }] & id::WRITE_ATOMICITY_DISABLE_NORMAL
+            != 0
     }
 
     pub(in crate::admin) fn temperature_threshold_kelvin(&self) -> u16 {
-        self.value_of(id::TEMPERATURE_THRESHOLD) as u16
+        self.values[const { index_of(id::TEMPERATURE_THRESHOLD) }] as u16
     }
 
     /// 0Bh, the bit of the temperature's critical warning.
     pub(in crate::admin) fn temperature_event_enabled(&self) -> bool {
-        CriticalWarning::from_bits(self.value_of(id::ASYNC_EVENT_CONFIGURATION) as u8).temperature()
+        CriticalWarning::from_bits(
+            self.values[const { index_of(id::ASYNC_EVENT_CONFIGURATION) }] as u8,
+        )
+        .temperature()
     }
 }
