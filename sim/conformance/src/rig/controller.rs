@@ -33,7 +33,8 @@ pub struct Controller {
     /// Completion queues by identifier, the admin queue (0) included.
     pub completion: BTreeMap<u16, CompletionQueue>,
     pub(super) transport: SimTransport,
-    pub(super) prp_lists: Vec<Buffer>,
+    pub(crate) prp_lists: Vec<Buffer>,
+    kept: Vec<Buffer>,
     next_address: u64,
     next_command_id: u16,
     outstanding: BTreeSet<(u16, u16)>,
@@ -50,6 +51,7 @@ impl Controller {
             submission: BTreeMap::new(),
             completion: BTreeMap::new(),
             prp_lists: Vec::new(),
+            kept: Vec::new(),
             // Each function's own window, above 4 GiB so that the upper address halves count.
             next_address: (u64::from(function.0) + 1) << 40,
             next_command_id: 0x100,
@@ -114,6 +116,11 @@ impl Controller {
         self.map_new(bytes, DmaPurpose::Queue)
     }
 
+    /// Keeps a buffer mapped as long as the controller lives.
+    pub fn keep(&mut self, buffer: Buffer) {
+        self.kept.push(buffer);
+    }
+
     fn map_new(&mut self, bytes: usize, purpose: DmaPurpose) -> Buffer {
         let memory = self.host.allocate(bytes).expect("host memory");
         let address = self.next_address;
@@ -129,8 +136,12 @@ impl Controller {
         }
     }
 
-    /// Programs the admin queues and sets CC.EN; returns when CSTS.RDY is set.
+    /// Programs the admin queues and sets CC.EN; returns when CSTS.RDY is set. A controller that is
+    /// enabled already is reset first.
     pub fn enable(&mut self, submission_entries: u32, completion_entries: u32) {
+        if Configuration::from(self.read32(register::CC)).enable() {
+            self.disable();
+        }
         let (submission, completion) = self.admin_rings(submission_entries, completion_entries);
         let attributes = AdminQueueAttributes::new()
             .with_submission_entries((submission_entries - 1) as u16)
@@ -184,6 +195,15 @@ impl Controller {
         completion_queue_id: u16,
     ) -> SubmissionQueue {
         let memory = self.ring(entries as usize * 64);
+        Self::submission_ring_in(memory, entries, completion_queue_id)
+    }
+
+    /// A submission queue in memory that is there already, whatever it holds.
+    pub fn submission_ring_in(
+        memory: Buffer,
+        entries: u32,
+        completion_queue_id: u16,
+    ) -> SubmissionQueue {
         SubmissionQueue {
             memory,
             entries,
@@ -196,6 +216,12 @@ impl Controller {
     /// A ring of zeros for a completion queue, not told to the controller.
     pub fn new_completion_ring(&mut self, entries: u32) -> CompletionQueue {
         let memory = self.ring(entries as usize * 16);
+        Self::completion_ring_in(memory, entries)
+    }
+
+    /// A completion queue in memory that is there already: zeroed, as a host must.
+    pub fn completion_ring_in(memory: Buffer, entries: u32) -> CompletionQueue {
+        memory.write(0, &vec![0; memory.len()]);
         CompletionQueue {
             memory,
             entries,
