@@ -1,5 +1,6 @@
 //! How a request ended, as its client gets to see it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use nvme_spec::Status;
@@ -18,7 +19,6 @@ pub enum Outcome {
 }
 
 /// A request that has ended. Exactly one comes back for each request that was taken.
-#[derive(Debug)]
 pub struct Completion<D: DmaMemory> {
     /// The client's tag.
     pub tag: u64,
@@ -36,12 +36,28 @@ pub struct Completion<D: DmaMemory> {
 
 /// A request that was not taken because all slots of the queue are in use; the buffers come back.
 /// Try again after a poll that brought a completion.
-#[derive(Debug)]
 pub struct QueueFull<D: DmaMemory> {
     /// The buffer, or the `old` buffer; `None` for Flush.
     pub buffer: Option<DmaBuffer<D>>,
     /// The `new` buffer of a Compare-and-Write.
     pub new_buffer: Option<DmaBuffer<D>>,
+}
+
+// By hand: derived ones would ask for `D: Debug`.
+impl<D: DmaMemory> fmt::Debug for Completion<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Completion")
+            .field("tag", &self.tag)
+            .field("command", &self.command)
+            .field("result", &self.result)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<D: DmaMemory> fmt::Debug for QueueFull<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueFull").finish_non_exhaustive()
+    }
 }
 
 /// What a completion queue entry says about its command.

@@ -166,7 +166,7 @@ impl InstantDevice {
     /// Changes the current value of a feature.
     pub fn set_feature(&self, function: u8, feature_id: u8, value: u32) {
         self.with(function, |controller| {
-            controller.features[usize::from(feature_id)] = value
+            controller.features[usize::from(feature_id)] = value;
         });
     }
 
