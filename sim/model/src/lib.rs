@@ -1,4 +1,59 @@
-//! (seam)
+//! Cycle model of the NVMe controller.
+//!
+//! The same controller as the Verilog under `rtl/`, told apart only by how it is simulated: event
+//! driven, with the latencies and depths of one table ([`Timing`], [`Geometry`]). `README.md` has the
+//! block diagram. One room a block, in the order in which a command passes them:
+//!
+//! | file | block |
+//! |---|---|
+//! | `registers`, `doorbells` | CQ and CC: the register file of each function |
+//! | `fetch`, `tags` | host reads: SQE prefetch, data fetch arbiter, tags and completion space |
+//! | `queue`, `dispatch` | SQE FIFOs, fused pairs, turns of functions and queues |
+//! | `context`, `decode` | a command under way, and every check of it |
+//! | `prp` | the PRP walker |
+//! | `segments`, `range_lock` | buffers and locks of a command's pieces |
+//! | `drr` | who moves the next granule |
+//! | `read_path`, `write_path`, `axi` | medium to host, host to medium, compare |
+//! | `rq` | the port to the hosts |
+//! | `completion`, `msix` | CQEs and interrupts |
+//! | `admin`, `admin_engine` | admin commands: what they mean, and carrying it out |
+//! | `reset` | enable, shutdown, function reset, bus master |
+//! | `medium` | the DRAM image |
+//! | `model`, `schedule` | the whole, and what runs next |
+//!
+//! Not modelled: DRAM refresh and ECC, link errors (the host's side injects them), power states
+//! beyond the one that Identify shows, NVM subsystem reset.
 
 pub mod admin;
+mod admin_engine;
+mod axi;
+mod completion;
+mod context;
+mod decode;
+mod dispatch;
+mod doorbells;
+mod drr;
+mod fetch;
+mod function;
 pub mod medium;
+mod model;
+mod msix;
+mod options;
+mod prp;
+mod queue;
+mod range_lock;
+mod read_path;
+mod registers;
+mod reset;
+mod rq;
+mod schedule;
+mod segments;
+mod tags;
+mod timing;
+mod trace;
+mod write_path;
+
+pub use model::Model;
+pub use options::{MAXIMUM_IO_QUEUES, MAXIMUM_VIRTUAL_FUNCTIONS, ModelError, ModelOptions};
+pub use timing::{Geometry, Timing};
+pub use trace::{CommandTrace, LockGrant, TraceOptions};

@@ -1,0 +1,412 @@
+//! The controller as a whole: its tables, and the loop that runs its engines in the order of time.
+
+use std::collections::VecDeque;
+
+use pcie_host::endpoint::{
+    Cycle, Endpoint, FunctionId, Inbound, LinkSettings, MemoryRead, MemoryWrite, Port,
+};
+
+use crate::admin::{AdminConfig, FunctionAdmin};
+use crate::axi::Axi;
+use crate::context::Contexts;
+use crate::doorbells::PendingDoorbell;
+use crate::drr::FairScheduler;
+use crate::fetch::DataJob;
+use crate::function::Function;
+use crate::medium::Medium;
+use crate::options::{ModelError, ModelOptions};
+use crate::range_lock::RangeLock;
+use crate::rq::{DataBurst, Rq, SmallTlp, Source, Taken};
+use crate::schedule::{Engine, NEVER, Schedule};
+use crate::tags::Tags;
+use crate::timing::{Geometry, Timing};
+use crate::trace::{CommandTrace, LockGrant, Trace, TraceOptions};
+
+/// Bytes of a staging or data buffer, and of the largest piece that moves as one: a host page.
+pub(crate) const PAGE: u32 = 4096;
+
+/// The cycle model of the controller.
+#[derive(Debug)]
+pub struct Model {
+    pub(crate) timing: Timing,
+    pub(crate) geometry: Geometry,
+    pub(crate) link: LinkSettings,
+    pub(crate) virtual_functions: u8,
+    pub(crate) block_bytes: u32,
+    pub(crate) medium: Medium,
+    pub(crate) medium_bytes: u64,
+    crash_at_cycle: Option<Cycle>,
+    /// The power is gone.
+    dead: bool,
+
+    pub(crate) now: Cycle,
+    pub(crate) schedule: Schedule,
+    pub(crate) functions: Vec<Function>,
+    pub(crate) admins: Vec<FunctionAdmin>,
+    pub(crate) admin_config: AdminConfig,
+    /// The admin engine's buffer of each function, one after the other.
+    pub(crate) admin_buffers: Vec<[u8; PAGE as usize]>,
+    pub(crate) contexts: Contexts,
+    /// PRP entries: two sets of each context.
+    pub(crate) prp_entries: Vec<u64>,
+    /// Data of Writes and Compares: two halves of an atomic unit for each context.
+    pub(crate) buffers: Vec<u8>,
+    /// Data of Reads between AXI R and RQ.
+    pub(crate) staging: Vec<u8>,
+    pub(crate) free_staging: u64,
+
+    pub(crate) tags: Tags,
+    pub(crate) lock: RangeLock,
+    pub(crate) rq: Rq,
+    pub(crate) axi: Axi,
+
+    // Delay lines: what comes out of each, in order.
+    pub(crate) doorbells: VecDeque<PendingDoorbell>,
+    pub(crate) answers: VecDeque<(Cycle, u16, Option<u64>)>,
+    pub(crate) decoding: VecDeque<(Cycle, u16)>,
+    pub(crate) in_media: VecDeque<(Cycle, u16)>,
+    pub(crate) in_admin: VecDeque<(Cycle, u16)>,
+    /// Functions whose reset is done and not yet reported.
+    pub(crate) resets_done: VecDeque<u8>,
+
+    /// Earliest cycle of the next dispatch, and the function to look at first.
+    pub(crate) dispatch_from: Cycle,
+    pub(crate) dispatch_function: usize,
+    /// The function to fetch SQEs for first.
+    pub(crate) fetch_function: usize,
+    /// Contexts with a PRP list to fetch, in order.
+    pub(crate) prp_wait: VecDeque<u16>,
+    pub(crate) data_job: Option<DataJob>,
+    pub(crate) read_turns: FairScheduler,
+    pub(crate) data_turns: FairScheduler,
+    pub(crate) trace: Trace,
+}
+
+impl Model {
+    /// Makes a device, powered on and out of reset.
+    ///
+    /// # Errors
+    /// An option that is out of its range, named.
+    pub fn new(options: ModelOptions) -> Result<Self, ModelError> {
+        options.check()?;
+        let ModelOptions {
+            virtual_functions,
+            io_queues,
+            block_bytes,
+            medium,
+            crash_at_cycle,
+            timing,
+            geometry,
+            serial_number,
+        } = options;
+        let functions = usize::from(virtual_functions) + 1;
+        let queues = usize::from(io_queues) + 1;
+        let link = LinkSettings {
+            max_payload_bytes: 128,
+            max_read_request_bytes: 512,
+            read_completion_boundary_bytes: 64,
+            completion_space_bytes: 15_872,
+            completion_space_headers: 64,
+        };
+        let admin_config = AdminConfig {
+            block_bytes,
+            namespace_blocks: medium.len() / u64::from(block_bytes),
+            virtual_functions,
+            io_queues,
+            vectors: io_queues + 1,
+            maximum_queue_entries: geometry.maximum_queue_entries,
+            maximum_transfer_bytes: geometry.maximum_transfer_bytes,
+            atomic_unit_bytes: geometry.atomic_unit_bytes,
+            serial_number,
+            ..AdminConfig::default()
+        };
+        let contexts = Contexts::new(functions, geometry.contexts_per_function);
+        let rows = contexts.rows.len();
+        let mut model = Self {
+            link,
+            virtual_functions,
+            block_bytes,
+            medium_bytes: medium.len(),
+            medium,
+            crash_at_cycle,
+            dead: false,
+            now: 0,
+            schedule: Schedule::new(),
+            functions: (0..functions).map(|index| Function::new(index == 0, queues, &geometry)).collect(),
+            admins: (0..=virtual_functions).map(|index| FunctionAdmin::new(index, &admin_config)).collect(),
+            admin_config,
+            admin_buffers: vec![[0; PAGE as usize]; functions],
+            contexts,
+            prp_entries: vec![0; rows * 2 * Self::prp_stride(&geometry)],
+            buffers: vec![0; rows * 2 * geometry.atomic_unit_bytes as usize],
+            staging: vec![0; (geometry.read_staging_buffers * PAGE) as usize],
+            free_staging: u64::MAX >> (64 - geometry.read_staging_buffers),
+            tags: Tags::new(geometry.tags, functions, link),
+            lock: RangeLock::new(functions, geometry.lock_rows_per_function as usize),
+            rq: Rq::new(geometry.beat_bytes, geometry.rq_header_bytes, link.max_payload_bytes),
+            axi: Axi::new(geometry.beat_bytes),
+            doorbells: VecDeque::new(),
+            answers: VecDeque::new(),
+            decoding: VecDeque::new(),
+            in_media: VecDeque::new(),
+            in_admin: VecDeque::new(),
+            resets_done: VecDeque::new(),
+            dispatch_from: 0,
+            dispatch_function: 0,
+            fetch_function: 0,
+            prp_wait: VecDeque::new(),
+            data_job: None,
+            read_turns: FairScheduler::new(functions, queues, geometry.quantum_bytes),
+            data_turns: FairScheduler::new(functions, queues, geometry.quantum_bytes),
+            trace: Trace::default(),
+            timing,
+            geometry,
+        };
+        if let Some(at) = model.crash_at_cycle {
+            model.schedule.set(Engine::Crash, at);
+        }
+        Ok(model)
+    }
+
+    /// What to keep from now on; what was kept before stays.
+    pub fn set_trace(&mut self, options: TraceOptions) {
+        self.trace.options = options;
+        if options.commands {
+            let now = self.now;
+            for queue in self.functions.iter_mut().flat_map(|function| &mut function.submission) {
+                queue.doorbell_at.clear();
+                queue.doorbell_at.resize(queue.entries as usize, now);
+            }
+        }
+    }
+
+    /// Takes the commands kept so far.
+    pub fn take_command_trace(&mut self) -> Vec<CommandTrace> {
+        std::mem::take(&mut self.trace.commands)
+    }
+
+    /// Takes the grants kept so far.
+    pub fn take_grant_trace(&mut self) -> Vec<LockGrant> {
+        std::mem::take(&mut self.trace.grants)
+    }
+
+    /// The table it was built to.
+    pub const fn timing(&self) -> &Timing {
+        &self.timing
+    }
+
+    /// The table it was built to.
+    pub const fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// The power is gone ([`ModelOptions::crash_at_cycle`]).
+    pub const fn has_crashed(&self) -> bool {
+        self.dead
+    }
+
+    /// Gives the medium back: power off.
+    pub fn into_medium(self) -> Medium {
+        self.medium
+    }
+
+    fn run(&mut self, engine: Engine, port: &mut dyn Port) {
+        match engine {
+            Engine::Crash => self.crash(),
+            Engine::RegisterReads => self.run_register_reads(port),
+            Engine::Doorbells => self.run_doorbells(),
+            Engine::Rq => self.run_rq(port),
+            Engine::AxiRead => self.run_axi_reads(),
+            Engine::AxiWrite => self.run_axi_writes(),
+            Engine::Media => self.run_media(),
+            Engine::Decode => self.run_decode(),
+            Engine::Dispatch => self.run_dispatch(),
+            Engine::Admin => self.run_admin(),
+            Engine::Enable => self.run_enables(port),
+            Engine::TagTimeout => self.run_tag_timeouts(),
+            Engine::Coalescing => self.run_coalescing(),
+        }
+    }
+
+    /// Sets what several engines feed: RQ, AXI, timeouts.
+    fn settle(&mut self) {
+        self.schedule.set(Engine::Rq, self.rq.settle(self.now));
+        self.schedule.set(Engine::AxiRead, self.axi.next_read_end());
+        self.schedule.set(Engine::AxiWrite, self.axi.next_write_response());
+        let timeout = self.timing.completion_timeout_cycles;
+        let due = self.tags.oldest().map_or(NEVER, |(_, sent_at)| sent_at.saturating_add(timeout));
+        self.schedule.set(Engine::TagTimeout, due);
+    }
+
+    /// Delivers what was taken from the RQ.
+    fn run_rq(&mut self, port: &mut dyn Port) {
+        while let Some(taken) = self.rq.take(self.now) {
+            match taken {
+                Taken::Small(booked) => self.send_small(booked.function, booked.tlp, port),
+                Taken::Data(burst) => self.send_data(burst, port),
+            }
+            self.rq.settle(self.now);
+        }
+    }
+
+    fn send_small(&mut self, index: u8, tlp: SmallTlp, port: &mut dyn Port) {
+        let function = FunctionId(index);
+        let row = &self.functions[function.index()];
+        if row.draining || !row.bus_master {
+            // Its owner is gone: the TLP is not sent.
+            if let SmallTlp::Read { tag, .. } = tlp {
+                self.end_unsent_read(tag);
+            }
+            self.check_drained(function.index());
+            return;
+        }
+        match tlp {
+            SmallTlp::Read { address, length_bytes, tag } => {
+                port.memory_read(self.now, MemoryRead { function, address, length_bytes, tag });
+            }
+            SmallTlp::Completion { address, entry } => {
+                port.memory_write(self.now, MemoryWrite { function, address, data: &entry });
+            }
+            SmallTlp::Interrupt { address, data } => {
+                let data = data.to_le_bytes();
+                port.memory_write(self.now, MemoryWrite { function, address, data: &data });
+            }
+        }
+    }
+
+    fn send_data(&mut self, burst: DataBurst, port: &mut dyn Port) {
+        let context = &self.contexts[burst.context];
+        let function = FunctionId(context.function);
+        if !context.doomed && !context.failed {
+            let length = burst.length_bytes as usize;
+            let data = match burst.source {
+                Source::Staging(buffer) => &self.staging[usize::from(buffer) * PAGE as usize..][..length],
+                Source::Admin { offset } => {
+                    &self.admin_buffers[function.index()][usize::from(offset)..][..length]
+                }
+            };
+            port.memory_write(self.now, MemoryWrite { function, address: burst.address, data });
+        }
+        self.end_data_burst(burst);
+    }
+
+    /// The power goes: of each AXI write under way, the beats so far are in the medium.
+    fn crash(&mut self) {
+        let axi = std::mem::replace(&mut self.axi, Axi::new(self.geometry.beat_bytes));
+        for burst in axi.writes {
+            let beats = self.now.saturating_sub(burst.start);
+            let landed = beats.saturating_mul(self.geometry.beat_bytes.into());
+            let data = &self.buffers[burst.offset as usize..][..burst.length_bytes as usize];
+            if landed >= u64::from(burst.length_bytes) {
+                self.medium.write_atomic(burst.medium_offset, data);
+            } else if landed > 0 {
+                self.medium.write_interrupted(burst.medium_offset, data, landed as usize);
+            }
+        }
+        self.dead = true;
+        self.schedule.clear();
+        for answer in &mut self.answers {
+            answer.2 = None;
+        }
+        if let Some((at, ..)) = self.answers.front() {
+            self.schedule.set(Engine::RegisterReads, *at);
+        }
+    }
+
+    fn receive_alive(&mut self, inbound: Inbound<'_>) {
+        match inbound {
+            Inbound::MemoryWrite { function, offset, data } => {
+                if function.index() < self.functions.len() {
+                    self.write_registers(function.index(), offset, data);
+                }
+            }
+            Inbound::MemoryRead { function, offset, length_bytes, tag } => {
+                let value = if function.index() < self.functions.len() {
+                    self.read_registers(function.index(), offset, length_bytes)
+                } else {
+                    None
+                };
+                self.answer(tag, value);
+            }
+            Inbound::ReadData { tag, data, status, last } => self.receive_data(tag, data, status, last),
+            Inbound::FunctionReset { function } => {
+                if function.index() < self.functions.len() {
+                    self.reset_function(function.index());
+                }
+            }
+            Inbound::BusMaster { function, enabled } => {
+                if function.index() < self.functions.len() {
+                    self.set_bus_master(function.index(), enabled);
+                }
+            }
+            Inbound::MsixControl { function, enabled, masked } => {
+                if function.index() < self.functions.len() {
+                    self.set_msix_control(function.index(), enabled, masked);
+                }
+            }
+            Inbound::VirtualFunctions { count } => self.set_virtual_functions(count),
+            Inbound::Link(link) => {
+                self.link = link;
+                self.tags.set_link(link);
+                self.rq.set_max_payload(link.max_payload_bytes.max(64));
+                self.fetch_everything();
+            }
+            Inbound::HotReset => self.hot_reset(),
+        }
+    }
+
+    fn answer(&mut self, tag: u16, value: Option<u64>) {
+        let at = self.now + self.timing.register_read_cycles;
+        self.answers.push_back((at, tag, value));
+        self.schedule.no_later_than(Engine::RegisterReads, at);
+    }
+}
+
+impl Endpoint for Model {
+    fn next_event(&self) -> Option<Cycle> {
+        let (at, _) = self.schedule.first();
+        (at != NEVER).then_some(at)
+    }
+
+    fn advance(&mut self, until: Cycle, port: &mut dyn Port) {
+        loop {
+            let (at, engine) = self.schedule.first();
+            if at > until {
+                break;
+            }
+            debug_assert!(at >= self.now || engine == Engine::Crash, "{engine:?} is late: {at}");
+            self.now = self.now.max(at);
+            self.run(engine, port);
+            self.settle();
+        }
+        self.now = self.now.max(until);
+    }
+
+    fn receive(&mut self, at: Cycle, inbound: Inbound<'_>) {
+        debug_assert!(at >= self.now, "time goes back: {at} after {}", self.now);
+        self.now = self.now.max(at);
+        if self.dead || self.crash_at_cycle.is_some_and(|crash_at| crash_at < at) {
+            if let Inbound::MemoryRead { tag, .. } = inbound {
+                self.answer(tag, None);
+            }
+            return;
+        }
+        self.receive_alive(inbound);
+        self.settle();
+    }
+
+    fn virtual_functions(&self) -> u8 {
+        self.virtual_functions
+    }
+
+    fn vectors_per_function(&self) -> u16 {
+        self.admin_config.vectors
+    }
+
+    fn peek_medium(&self, offset: u64, into: &mut [u8]) {
+        if offset < self.medium_bytes {
+            let length = (self.medium_bytes - offset).min(into.len() as u64) as usize;
+            self.medium.read(offset, &mut into[..length]);
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The range lock: the atomicity of the product, across all queues of all functions.
+//!
+//! A table of rows in order of arrival. A new row is compared with every row present; it waits for
+//! the older ones it conflicts with (waiting or granted: nobody starves), kept as a set of rows in
+//! one `u64`. A row that goes clears its bit everywhere, and whoever then waits for nothing is granted.
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug, Default)]
+struct Row {
+    start: u64,
+    end: u64,
+    exclusive: bool,
+    /// Older conflicting rows still present.
+    waits_on: u64,
+    /// Whose request it is; the table only keeps it.
+    owner: u16,
+}
+
+/// The table.
+#[derive(Debug)]
+pub(crate) struct RangeLock {
+    rows: Vec<Row>,
+    rows_per_function: usize,
+    present: u64,
+    waiting: u64,
+}
+
+/// A row that a request took.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Request {
+    pub(crate) row: u8,
+    /// Nothing was in its way.
+    pub(crate) granted: bool,
+}
+
+impl RangeLock {
+    /// A table with `rows_per_function` rows for each function, 64 at most.
+    pub(crate) fn new(functions: usize, rows_per_function: usize) -> Self {
+        let rows = functions * rows_per_function;
+        assert!(rows <= 64, "a row set is one u64");
+        Self { rows: vec![Row::default(); rows], rows_per_function, present: 0, waiting: 0 }
+    }
+
+    /// Asks for bytes `start..end`; `None` when the function has no row left.
+    pub(crate) fn request(
+        &mut self,
+        function: usize,
+        start: u64,
+        end: u64,
+        exclusive: bool,
+        owner: u16,
+    ) -> Option<Request> {
+        let first = function * self.rows_per_function;
+        let of_function = (u64::MAX >> (64 - self.rows_per_function)) << first;
+        let free = of_function & !self.present;
+        if free == 0 {
+            return None;
+        }
+        let row = free.trailing_zeros() as usize;
+        let mut waits_on = 0;
+        let mut others = self.present;
+        while others != 0 {
+            let index = others.trailing_zeros() as usize;
+            others &= others - 1;
+            let other = &self.rows[index];
+            if (exclusive || other.exclusive) && start < other.end && other.start < end {
+                waits_on |= 1 << index;
+            }
+        }
+        self.rows[row] = Row { start, end, exclusive, waits_on, owner };
+        self.present |= 1 << row;
+        if waits_on != 0 {
+            self.waiting |= 1 << row;
+        }
+        Some(Request { row: row as u8, granted: waits_on == 0 })
+    }
+
+    /// The row goes: its range is free, or its request is withdrawn. Returns the rows granted by that.
+    pub(crate) fn release(&mut self, row: u8) -> u64 {
+        let bit = 1u64 << row;
+        debug_assert!(self.present & bit != 0, "row {row} is not in use");
+        self.present &= !bit;
+        self.waiting &= !bit;
+        let mut granted = 0;
+        let mut waiting = self.waiting;
+        while waiting != 0 {
+            let index = waiting.trailing_zeros() as usize;
+            waiting &= waiting - 1;
+            let other = &mut self.rows[index];
+            other.waits_on &= !bit;
+            if other.waits_on == 0 {
+                granted |= 1 << index;
+            }
+        }
+        self.waiting &= !granted;
+        granted
+    }
+
+    /// Whose request a row is.
+    pub(crate) fn owner(&self, row: u8) -> u16 {
+        self.rows[usize::from(row)].owner
+    }
+
+    /// Range and mode of a row: first byte, first byte after it, exclusive.
+    pub(crate) fn range(&self, row: u8) -> (u64, u64, bool) {
+        let row = &self.rows[usize::from(row)];
+        (row.start, row.end, row.exclusive)
+    }
+
+    /// No row is in use.
+    #[cfg(test)]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.present == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use proptest::test_runner::{Config, TestRunner};
+
+    /// The rule, written down as plainly as possible: requests in order of arrival; one is granted
+    /// when no older one that is still there conflicts with it.
+    #[derive(Default)]
+    struct Oracle {
+        requests: Vec<(u16, u64, u64, bool)>,
+    }
+
+    impl Oracle {
+        fn granted(&self) -> Vec<u16> {
+            let conflict = |a: &(u16, u64, u64, bool), b: &(u16, u64, u64, bool)| {
+                (a.3 || b.3) && a.1 < b.2 && b.1 < a.2
+            };
+            self.requests
+                .iter()
+                .enumerate()
+                .filter(|(index, request)| {
+                    !self.requests[..*index].iter().any(|older| conflict(older, request))
+                })
+                .map(|(_, request)| request.0)
+                .collect()
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Request { function: usize, start: u64, length: u64, exclusive: bool },
+        Release { choice: usize },
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            3 => (0..7usize, 0..40u64, 1..12u64, any::<bool>()).prop_map(
+                |(function, start, length, exclusive)| Step::Request { function, start, length, exclusive }
+            ),
+            2 => (0..64usize).prop_map(|choice| Step::Release { choice }),
+        ]
+    }
+
+    #[test]
+    fn grants_what_the_naive_rule_grants() {
+        let config = Config { cases: 2000, failure_persistence: None, ..Config::default() };
+        let mut runner = TestRunner::new(config);
+        let steps = proptest::collection::vec(step(), 1..200);
+        let result = runner.run(&steps, |steps| {
+            let mut lock = RangeLock::new(7, 9);
+            let mut oracle = Oracle::default();
+            let mut row_of = std::collections::BTreeMap::new();
+            let mut granted = Vec::new();
+            for (owner, step) in steps.into_iter().enumerate() {
+                let owner = owner as u16;
+                match step {
+                    Step::Request { function, start, length, exclusive } => {
+                        let end = start + length;
+                        let in_use = row_of.values().filter(|row| **row as usize / 9 == function).count();
+                        let request = lock.request(function, start, end, exclusive, owner);
+                        prop_assert_eq!(request.is_none(), in_use == 9);
+                        if let Some(request) = request {
+                            row_of.insert(owner, request.row);
+                            oracle.requests.push((owner, start, end, exclusive));
+                            if request.granted {
+                                granted.push(owner);
+                            }
+                        }
+                    }
+                    Step::Release { choice } => {
+                        if oracle.requests.is_empty() {
+                            continue;
+                        }
+                        // Withdrawing a waiting request is a release, too.
+                        let index = choice % oracle.requests.len();
+                        let (owner, ..) = oracle.requests.remove(index);
+                        granted.retain(|granted| *granted != owner);
+                        let row = row_of.remove(&owner).unwrap();
+                        let rows = lock.release(row);
+                        granted.extend((0..64).filter(|row| rows >> row & 1 == 1).map(|row| lock.owner(row)));
+                    }
+                }
+                let mut expected = oracle.granted();
+                expected.sort_unstable();
+                granted.sort_unstable();
+                prop_assert_eq!(&granted, &expected);
+            }
+            for row in row_of.into_values() {
+                lock.release(row);
+            }
+            prop_assert!(lock.is_empty());
+            Ok(())
+        });
+        assert!(result.is_ok(), "{result:?}");
+    }
+
+    #[test]
+    fn a_read_behind_a_waiting_write_waits_too() {
+        let mut lock = RangeLock::new(1, 4);
+        let read = lock.request(0, 0, 10, false, 0).unwrap();
+        let write = lock.request(0, 5, 6, true, 1).unwrap();
+        let late_read = lock.request(0, 0, 10, false, 2).unwrap();
+        assert!(read.granted && !write.granted && !late_read.granted);
+        assert_eq!(lock.release(read.row), 1 << write.row);
+        assert_eq!(lock.release(write.row), 1 << late_read.row);
+    }
+}

@@ -1,0 +1,204 @@
+//! Segments: how a Write, Compare or pair is cut up, and the data buffers a segment reserves.
+//!
+//! A segment (at most the atomic unit) is buffered as a whole, then locked, then moved. All of its
+//! buffers are reserved at once, out of the function's own. A command has up to two segments under
+//! way, so that one is fetched while the other is written; it holds one lock at most.
+
+use crate::context::{Kind, Phase};
+use crate::model::{Model, PAGE};
+
+impl Model {
+    /// First byte of half 0 or 1 of a context's part of the buffer memory: its segments in turn, or the
+    /// Compare's and the Write's data of a pair.
+    pub(crate) const fn buffer_offset(&self, id: u16, half: usize) -> u32 {
+        (id as u32 * 2 + half as u32) * self.geometry.atomic_unit_bytes
+    }
+
+    /// Buffers for bytes `start..start + length` of a command: one for each host page they touch.
+    fn buffers_for(&self, id: u16, start: u32, length: u32) -> u32 {
+        let context = &self.contexts[id];
+        let sets = &context.prp[..usize::from(context.fetched_sets)];
+        sets.iter()
+            .map(|set| {
+                let first = u32::from(set.offset) + start;
+                (first + length - 1) / PAGE - first / PAGE + 1
+            })
+            .sum()
+    }
+
+    /// Asks for buffers for the next segment, if there is one and its turn has come.
+    pub(crate) fn reserve_segment(&mut self, id: u16) {
+        let context = &self.contexts[id];
+        let busy = context
+            .segments
+            .iter()
+            .any(|segment| segment.phase == Phase::Buffers || segment.to_request > 0);
+        if context.failed || context.doomed || context.next_segment >= context.length || busy {
+            return;
+        }
+        let Some(index) = context.segments.iter().position(|segment| segment.phase == Phase::Idle) else {
+            return;
+        };
+        let start = context.next_segment;
+        let length = self.geometry.atomic_unit_bytes.min(context.length - start);
+        let function = usize::from(context.function);
+        let buffers = self.buffers_for(id, start, length);
+        let context = &mut self.contexts[id];
+        context.next_segment = start + length;
+        let segment = &mut context.segments[index];
+        segment.phase = Phase::Buffers;
+        segment.start = start;
+        segment.length = length;
+        segment.buffers = buffers;
+        self.functions[function].buffer_wait |= 1 << self.contexts.index(id);
+        self.serve_buffers(function);
+    }
+
+    /// Hands out free buffers in order of dispatch, all that a segment needs or none.
+    fn serve_buffers(&mut self, function: usize) {
+        while let Some(id) = self.contexts.oldest(function, self.functions[function].buffer_wait) {
+            let context = &mut self.contexts[id];
+            let sets = u32::from(context.fetched_sets);
+            let waiting = context.segments.iter_mut().find(|segment| segment.phase == Phase::Buffers);
+            let row = &mut self.functions[function];
+            if let Some(segment) = waiting {
+                if segment.buffers > row.free_buffers {
+                    return;
+                }
+                row.free_buffers -= segment.buffers;
+                segment.phase = Phase::Fetching;
+                segment.to_request = segment.length * sets;
+                segment.to_receive = segment.to_request;
+            }
+            row.buffer_wait &= !(1 << self.contexts.index(id));
+            self.set_data_ready(id, true);
+        }
+    }
+
+    /// The segment is done with its buffers.
+    pub(crate) fn free_buffers(&mut self, id: u16, index: usize) {
+        let context = &mut self.contexts[id];
+        let function = usize::from(context.function);
+        let segment = &mut context.segments[index];
+        if segment.phase == Phase::Buffers {
+            segment.buffers = 0;
+        }
+        self.functions[function].free_buffers += std::mem::take(&mut segment.buffers);
+        segment.phase = Phase::Idle;
+        segment.to_request = 0;
+        self.serve_buffers(function);
+    }
+
+    /// Puts a context into the data fetch arbiter's set of its queue, or takes it out.
+    pub(crate) fn set_data_ready(&mut self, id: u16, ready: bool) {
+        let context = &self.contexts[id];
+        let (function, queue) = (usize::from(context.function), usize::from(context.queue));
+        let bit = 1 << self.contexts.index(id);
+        let set = &mut self.functions[function].data_ready[queue];
+        if ready {
+            *set |= bit;
+            self.data_turns.activate(function, queue);
+        } else {
+            *set &= !bit;
+            if *set == 0 {
+                self.data_turns.deactivate(function, queue);
+            }
+        }
+    }
+
+    /// Puts a context into the read arbiter's set of its queue, or takes it out.
+    pub(crate) fn set_read_ready(&mut self, id: u16, ready: bool) {
+        let context = &self.contexts[id];
+        let (function, queue) = (usize::from(context.function), usize::from(context.queue));
+        let bit = 1 << self.contexts.index(id);
+        let set = &mut self.functions[function].read_ready[queue];
+        if ready {
+            *set |= bit;
+            self.read_turns.activate(function, queue);
+        } else {
+            *set &= !bit;
+            if *set == 0 {
+                self.read_turns.deactivate(function, queue);
+            }
+        }
+    }
+
+    /// The next segment's data are all there, and no other holds or awaits a lock: asks for it.
+    pub(crate) fn try_lock(&mut self, id: u16) {
+        let context = &self.contexts[id];
+        let locks = |phase| matches!(phase, Phase::Waiting | Phase::Reading | Phase::Writing);
+        if context.failed || context.doomed || context.segments.iter().any(|segment| locks(segment.phase)) {
+            return;
+        }
+        let filled = (0..2)
+            .filter(|index| context.segments[*index].phase == Phase::Filled)
+            .min_by_key(|index| context.segments[*index].start);
+        let Some(index) = filled else { return };
+        let segment = context.segments[index];
+        let function = usize::from(context.function);
+        let exclusive = matches!(context.kind, Kind::Write | Kind::Pair);
+        let start = context.medium_offset + u64::from(segment.start);
+        let end = start + u64::from(segment.length);
+        let owner = id * 2 + index as u16;
+        let Some(request) = self.lock.request(function, start, end, exclusive, owner) else {
+            self.functions[function].lock_wait |= 1 << self.contexts.index(id);
+            return;
+        };
+        let context = &mut self.contexts[id];
+        context.segments[index].row = request.row;
+        context.segments[index].phase = Phase::Waiting;
+        if request.granted {
+            self.granted(id, index);
+        } else if !context.lock_wait_counted {
+            context.lock_wait_counted = true;
+            self.functions[function].counters.row.lock_waits += 1;
+        }
+    }
+
+    /// A row of the range lock goes: grants whom it kept waiting, and gives the row to the next.
+    pub(crate) fn release_row(&mut self, function: usize, row: u8) {
+        let mut granted = self.lock.release(row);
+        while granted != 0 {
+            let owner = self.lock.owner(granted.trailing_zeros() as u8);
+            granted &= granted - 1;
+            self.granted(owner / 2, usize::from(owner % 2));
+        }
+        if let Some(id) = self.contexts.oldest(function, self.functions[function].lock_wait) {
+            self.functions[function].lock_wait &= !(1 << self.contexts.index(id));
+            self.try_lock(id);
+        }
+    }
+
+    /// A segment has its lock: moves its data.
+    fn granted(&mut self, id: u16, index: usize) {
+        let context = &self.contexts[id];
+        let function = usize::from(context.function);
+        let row = context.segments[index].row;
+        if context.failed || context.doomed {
+            self.contexts[id].segments[index].phase = Phase::Filled;
+            self.release_row(function, row);
+            return;
+        }
+        if self.trace.options.grants {
+            self.trace_grant(id, row);
+        }
+        let context = &mut self.contexts[id];
+        if context.kind == Kind::Write {
+            self.write_segment(id, index);
+            return;
+        }
+        context.segments[index].phase = Phase::Reading;
+        context.read_issued = 0;
+        context.ready_at = self.now + self.timing.lock_cycles;
+        if self.timing.media_cycles > 0 {
+            context.delayed = true;
+            let at = context.ready_at + self.timing.media_cycles;
+            context.ready_at = at;
+            self.in_media.push_back((at, id));
+            self.schedule.no_later_than(crate::schedule::Engine::Media, at);
+        } else {
+            self.set_read_ready(id, true);
+            self.issue_reads();
+        }
+    }
+}
