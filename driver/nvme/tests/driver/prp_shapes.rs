@@ -45,7 +45,7 @@ fn transfers_of_every_page_count_arrive_in_order() {
 #[test]
 fn a_short_transfer_into_a_long_buffer_touches_its_start_only() {
     let mut rig = rig_with(InstantOptions::default(), QueueOptions::default());
-    rig.device.write_medium(0, &[0x11; 32 * PAGE]);
+    rig.device.write_medium(0, &vec![0x11; 32 * PAGE]);
     for blocks in [1, 2, 3, 5, 31] {
         let buffer = filled(&mut rig.pair, 32 * PAGE, 0xee);
         rig.pair.submit_read(0, blocks, buffer, 0).expect("room");
@@ -66,7 +66,7 @@ fn blocks_smaller_than_a_page_end_within_a_page() {
         },
         QueueOptions::default(),
     );
-    rig.device.write_medium(0, &[0x22; 64 * 512]);
+    rig.device.write_medium(0, &vec![0x22; 64 * 512]);
     for blocks in [1, 7, 8, 9, 16, 17, 24, 25, 33] {
         let buffer = filled(&mut rig.pair, 8 * PAGE, 0xee);
         rig.pair.submit_read(0, blocks, buffer, 0).expect("room");
