@@ -7,12 +7,21 @@ use crate::step::{cargo, run as step};
 
 pub(crate) fn run() -> Result<Report> {
     let mut report = Report::default();
-    report.rows.push(step("format", cargo(&["fmt", "--all", "--check"]))?);
+    report
+        .rows
+        .push(step("format", cargo(&["fmt", "--all", "--check"]))?);
     report.rows.push(step(
         "clippy",
         cargo(&[
-            "clippy", "--workspace", "--all-targets", "--profile", "campaign", "--quiet", "--",
-            "-D", "warnings",
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--profile",
+            "campaign",
+            "--quiet",
+            "--",
+            "-D",
+            "warnings",
         ]),
     )?);
     let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--quiet"]);

@@ -66,7 +66,11 @@ fn main() -> ExitCode {
     match outcome {
         Ok(report) => {
             report.print(arguments.json);
-            if report.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            if report.failed() == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Err(error) => {
             eprintln!("cargo xtask: {error:#}");

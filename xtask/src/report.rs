@@ -45,9 +45,24 @@ impl Report {
             println!("{value:#}");
             return;
         }
-        let width = self.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
-        let measured = self.rows.iter().map(|row| row.measured.len()).max().unwrap_or(0);
-        let must = self.rows.iter().map(|row| row.must.len()).max().unwrap_or(0);
+        let width = self
+            .rows
+            .iter()
+            .map(|row| row.name.len())
+            .max()
+            .unwrap_or(0);
+        let measured = self
+            .rows
+            .iter()
+            .map(|row| row.measured.len())
+            .max()
+            .unwrap_or(0);
+        let must = self
+            .rows
+            .iter()
+            .map(|row| row.must.len())
+            .max()
+            .unwrap_or(0);
         println!();
         for row in &self.rows {
             let verdict = if row.failed == 0 { "ok  " } else { "FAIL" };

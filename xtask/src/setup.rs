@@ -42,7 +42,9 @@ pub(crate) fn run() -> Result<Report> {
         update.args(["-q", "update"]);
         report.rows.push(step::run("apt index", update)?);
         let mut install = Command::new("apt-get");
-        install.args(["-q", "-y", "--no-install-recommends", "install"]).args(&missing);
+        install
+            .args(["-q", "-y", "--no-install-recommends", "install"])
+            .args(&missing);
         install.env("DEBIAN_FRONTEND", "noninteractive");
         report.rows.push(step::run("apt packages", install)?);
     }
@@ -52,7 +54,11 @@ pub(crate) fn run() -> Result<Report> {
             name: (*program).to_owned(),
             passed: u64::from(found),
             failed: u64::from(!found),
-            measured: if found { "present".to_owned() } else { format!("missing: {how}") },
+            measured: if found {
+                "present".to_owned()
+            } else {
+                format!("missing: {how}")
+            },
             must: String::new(),
             command: format!("{program} --version"),
             wall_s: start.elapsed().as_secs_f64(),

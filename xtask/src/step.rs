@@ -28,11 +28,19 @@ pub(crate) fn typed(command: &Command) -> String {
     let mut words: Vec<String> = command
         .get_envs()
         .filter_map(|(key, value)| {
-            Some(format!("{}={}", key.to_string_lossy(), value?.to_string_lossy()))
+            Some(format!(
+                "{}={}",
+                key.to_string_lossy(),
+                value?.to_string_lossy()
+            ))
         })
         .collect();
     let program = PathBuf::from(command.get_program());
-    words.push(program.file_name().map_or_else(String::new, |n| n.to_string_lossy().into()));
+    words.push(
+        program
+            .file_name()
+            .map_or_else(String::new, |n| n.to_string_lossy().into()),
+    );
     words.extend(command.get_args().map(|a| a.to_string_lossy().into_owned()));
     words.join(" ")
 }
@@ -60,7 +68,9 @@ pub(crate) fn run(name: &str, mut command: Command) -> Result<Row> {
             writeln!(std::io::stderr(), "{line}").ok();
         }
     }
-    let status = child.wait().with_context(|| format!("{name}: waiting for `{shown}`"))?;
+    let status = child
+        .wait()
+        .with_context(|| format!("{name}: waiting for `{shown}`"))?;
     let (passed, mut failed) = match counted {
         (0, 0) => (u64::from(status.success()), u64::from(!status.success())),
         counted => counted,
@@ -72,7 +82,11 @@ pub(crate) fn run(name: &str, mut command: Command) -> Result<Row> {
         name: name.to_owned(),
         passed,
         failed,
-        measured: if status.success() { "done".to_owned() } else { status.to_string() },
+        measured: if status.success() {
+            "done".to_owned()
+        } else {
+            status.to_string()
+        },
         must: String::new(),
         command: shown,
         wall_s: start.elapsed().as_secs_f64(),
@@ -95,7 +109,8 @@ mod tests {
 
     #[test]
     fn counts_the_cases_of_a_summary_line() {
-        let line = "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out";
+        let line =
+            "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out";
         assert_eq!(cases(line), Some((12, 3)));
         assert_eq!(cases("running 3 tests"), None);
     }

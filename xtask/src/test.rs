@@ -13,13 +13,21 @@ pub(crate) fn run(full: bool) -> Result<Report> {
     }
     report.rows.extend(lint::run()?.rows);
 
-    let mut tests = cargo(&["test", "--workspace", "--profile", "campaign", "--no-fail-fast"]);
+    let mut tests = cargo(&[
+        "test",
+        "--workspace",
+        "--profile",
+        "campaign",
+        "--no-fail-fast",
+    ]);
     if full {
         tests.env("RDSTORE_FULL", "1");
     }
     report.rows.push(step("tests", tests)?);
 
-    report.rows.push(step("build", cargo(&["build", "--release", "--quiet"]))?);
+    report
+        .rows
+        .push(step("build", cargo(&["build", "--release", "--quiet"]))?);
     report.rows.push(step(
         "ycsb",
         cargo(&["run", "--release", "--quiet", "--", "ycsb", "--verify"]),

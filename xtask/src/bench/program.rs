@@ -1,0 +1,96 @@
+//! Running a built program for its JSON, and rows with a limit.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::report::Row;
+use crate::step::root;
+
+/// A program of the workspace, as `cargo build --release` left it.
+pub(crate) fn built(program: &str) -> PathBuf {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    root().join(target).join("release").join(program)
+}
+
+/// How a person runs `program` with these arguments.
+pub(crate) fn shown(program: &str, arguments: &[&str]) -> String {
+    let package = match program {
+        "rdstore" => String::new(),
+        other => format!(" -p {other}"),
+    };
+    let quoted: Vec<String> = arguments
+        .iter()
+        .map(|a| {
+            if a.contains(['?', '&']) {
+                format!("'{a}'")
+            } else {
+                (*a).to_owned()
+            }
+        })
+        .collect();
+    format!("cargo run --release{package} -- {}", quoted.join(" "))
+}
+
+/// What a program printed.
+pub(crate) struct Ran {
+    /// Its JSON.
+    pub(crate) json: Value,
+    /// Wall-clock seconds.
+    pub(crate) wall_s: f64,
+}
+
+/// Runs a program that prints JSON. A run with exit code 1 (a figure was missed) is a result too.
+pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<Ran> {
+    let command = shown(program, arguments);
+    eprintln!("── {command}");
+    let start = Instant::now();
+    let output = Command::new(built(program))
+        .args(arguments)
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot start `{command}`"))?;
+    let json = serde_json::from_slice(&output.stdout).with_context(|| {
+        format!(
+            "`{command}` ended with {} and printed no JSON",
+            output.status
+        )
+    })?;
+    Ok(Ran {
+        json,
+        wall_s: start.elapsed().as_secs_f64(),
+    })
+}
+
+/// A number inside JSON, by path.
+pub(crate) fn number(json: &Value, path: &str) -> Result<f64> {
+    json.pointer(path)
+        .and_then(Value::as_f64)
+        .with_context(|| format!("the output has no number at {path}: {json}"))
+}
+
+/// A row that holds when `passed`.
+pub(crate) fn row(
+    name: String,
+    passed: bool,
+    measured: String,
+    must: String,
+    command: String,
+    wall_s: f64,
+) -> Row {
+    Row {
+        name,
+        passed: u64::from(passed),
+        failed: u64::from(!passed),
+        measured,
+        must,
+        command,
+        wall_s,
+    }
+}
