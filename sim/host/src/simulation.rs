@@ -159,6 +159,10 @@ impl Simulation {
             if device < host {
                 // What the endpoint sends comes back a round trip later at the earliest, so it may
                 // run ahead that far.
+                debug_assert!(
+                    device >= self.advanced,
+                    "the endpoint's next event is in the past"
+                );
                 let ahead = device.saturating_add(self.options.rtt_cycles - 1);
                 let until = ahead.min(host - 1).min(limit);
                 self.endpoint.advance(until, &mut self.block);

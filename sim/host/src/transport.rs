@@ -1,19 +1,19 @@
 //! The driver's [`Transport`] on a simulated function.
-#![expect(unsafe_code, reason = "DmaMemory is a promise about a pointer")]
 
 use std::fmt;
 use std::rc::Rc;
 
-use nvme_driver::transport::{DmaMemory, DmaPurpose, Transport, TransportError, Wake};
+use nvme_driver::transport::{DmaPurpose, Transport, TransportError, Wake};
 use nvme_spec::msix;
 
 use crate::config::{MSIX_CONTROL, bits};
+use crate::dma::SimDma;
 use crate::downlink::Request;
 use crate::endpoint::{Cycle, FunctionId, NANOSECONDS_PER_CYCLE};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::interrupt;
-use crate::memory::{Access, HostBuffer};
+use crate::memory::Access;
 use crate::simulation::{Simulation, Stop};
 
 /// One handle on one function of a [`Host`].
@@ -212,10 +212,7 @@ impl Transport for SimTransport {
                 purpose,
             )
             .map_err(refused)?;
-        Ok(SimDma {
-            buffer,
-            bus_address,
-        })
+        Ok(SimDma::new(buffer, bus_address))
     }
 
     fn now_ns(&self) -> u64 {
@@ -296,37 +293,5 @@ impl Transport for SimTransport {
 impl fmt::Debug for SimTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SimTransport({})", self.name)
-    }
-}
-
-/// DMA memory of a [`SimTransport`]: host memory, mapped for the transport's function.
-#[derive(Debug)]
-pub struct SimDma {
-    buffer: HostBuffer,
-    bus_address: u64,
-}
-
-impl SimDma {
-    /// The memory, to map it for other functions or at other addresses.
-    pub fn buffer(&self) -> &HostBuffer {
-        &self.buffer
-    }
-}
-
-// SAFETY: the buffer's pages are part of a mapping that the buffer keeps alive and that never
-// moves; they were zeroed when allocated, are page aligned because the mapping and all offsets
-// are, and nobody else gets them before the buffer is dropped. Bus addresses are multiples of the
-// page size, and one mapping covers the whole buffer.
-unsafe impl DmaMemory for SimDma {
-    fn pointer(&self) -> *mut u8 {
-        self.buffer.pointer()
-    }
-
-    fn len(&self) -> usize {
-        self.buffer.len()
-    }
-
-    fn bus_address(&self) -> u64 {
-        self.bus_address
     }
 }

@@ -1,8 +1,11 @@
 //! The formulas of the link: what a read, a write and a register access cost.
 
 use nvme_driver::transport::Transport;
+use pcie_host::config::COMMAND;
 use pcie_host::endpoint::{Cycle, FunctionId, ReadStatus};
 use pcie_host::{Delivery, HostOptions};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
 
 use crate::echo::{ANSWER_CYCLES, BASE, Bench, Seen};
 
@@ -204,4 +207,88 @@ fn a_register_read_takes_a_round_trip() {
     assert_eq!(bench.host.now() - start, 25 + 70 + ANSWER_CYCLES);
     assert_eq!(bench.pf.read_u64(0x40), Ok(0x1122_3344_5566_7788));
     assert_eq!(bench.host.now() - start, 2 * (25 + 70 + ANSWER_CYCLES));
+}
+
+/// The answer to a register read pushes what the device wrote before it, and a register write is not
+/// overtaken by a configuration write behind it.
+#[test]
+fn nothing_overtakes_posted_writes() {
+    let mut bench = Bench::new(HostOptions::default());
+    let start = bench.host.now();
+    let read_at_port = start + 25 + 35;
+    let flood = 40;
+    for write in 0..flood {
+        bench.echo.borrow_mut().write_at(
+            read_at_port + ANSWER_CYCLES,
+            BASE + 256 * write,
+            &[1; 256],
+        );
+    }
+    assert_eq!(bench.pf.read_u32(0), Ok(0));
+    let mut byte = [0];
+    bench.memory.read(256 * flood as usize - 1, &mut byte);
+    assert_eq!(byte, [1], "the answer came before the last write");
+
+    bench.echo.borrow_mut().seen.clear();
+    for _ in 0..20 {
+        bench.pf.write_u32(0x1000, 1).expect("there");
+    }
+    bench
+        .host
+        .config_write(FunctionId::PF, COMMAND, 2, 0)
+        .expect("there");
+    bench.finish();
+    let seen = &bench.echo.borrow().seen;
+    assert_eq!(seen.len(), 21);
+    assert!(matches!(seen[20].1, Seen::BusMaster(..)), "{:?}", seen[20]);
+}
+
+/// Reads of any shape at any time, against the formula: a read's last beat is its beats after the
+/// later of the last beat before it and a round trip after its request.
+#[test]
+fn reads_of_any_shape_keep_to_the_formula() {
+    for seed in 0..20 {
+        println!("seed {seed}");
+        let mut rng = Pcg64Mcg::seed_from_u64(seed);
+        let split = 64 << rng.random_range(0..4);
+        let options = HostOptions {
+            rtt_cycles: rng.random_range(2..150),
+            completion_split_bytes: split,
+            max_payload_bytes: 128 << rng.random_range(0..3),
+            // So fast that only the port counts.
+            link_bytes_per_cycle: 128,
+            ..HostOptions::default()
+        };
+        let most = options.completion_bytes();
+        let rtt_cycles = options.rtt_cycles;
+        let bench = Bench::new(options);
+        let content: Vec<u8> = (0..1 << 16).map(|_| rng.random()).collect();
+        bench.memory.write(0, &content);
+        let (mut sent, mut last): (Cycle, Cycle) = (bench.soon(), 0);
+        let mut expected = vec![];
+        for _ in 0..300 {
+            sent = (sent + rng.random_range(1..40)).max((last + 1).saturating_sub(rtt_cycles));
+            let bytes: u32 = 4 * rng.random_range(1..=128);
+            let page = 4096 * rng.random_range(0..16_u32);
+            let offset = page + 4 * rng.random_range(0..=(4096 - bytes) / 4);
+            let mut beats = 0;
+            let (mut from, end) = (offset, offset + bytes);
+            while from < end {
+                let to = end.min((from / most + 1) * most);
+                beats += (12 + to - from).div_ceil(32);
+                from = to;
+            }
+            last = (sent + rtt_cycles).max(last + 1) + Cycle::from(beats) - 1;
+            let tag = (expected.len() % 64) as u8;
+            bench
+                .echo
+                .borrow_mut()
+                .read_at(sent, tag, BASE + u64::from(offset), bytes);
+            let data = content[offset as usize..end as usize].to_vec();
+            expected.push((last, Seen::Data(tag, data, ReadStatus::Success, true)));
+        }
+        bench.finish();
+        bench.assert_clean();
+        assert!(bench.echo.borrow().seen == expected, "seed {seed}");
+    }
 }
