@@ -48,6 +48,7 @@ mod reset;
 mod rq;
 mod schedule;
 mod segments;
+mod shared;
 mod tags;
 mod timing;
 mod trace;
@@ -55,5 +56,6 @@ mod write_path;
 
 pub use model::Model;
 pub use options::{MAXIMUM_IO_QUEUES, MAXIMUM_VIRTUAL_FUNCTIONS, ModelError, ModelOptions};
+pub use shared::SharedModel;
 pub use timing::{Geometry, Timing};
 pub use trace::{CommandTrace, LockGrant, TraceOptions};

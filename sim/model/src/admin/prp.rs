@@ -1,4 +1,5 @@
-//! Where an admin transfer goes (§4.3): at most 4 KiB, so at most two pages and never a list.
+//! Where an admin transfer goes (§4.3): at most 4 KiB, so at most two pages and never a list. An
+//! offset where none may be is an Invalid Field: 1.1 has no status of its own for it.
 
 use nvme_spec::{MEMORY_PAGE_BYTES, Status, SubmissionEntry};
 
@@ -18,7 +19,7 @@ pub(super) fn pieces(
 ) -> Result<[HostPiece; 2], Rejection> {
     const PAGE: u64 = MEMORY_PAGE_BYTES as u64;
     if !sqe.prp1.is_multiple_of(4) {
-        return Err(Rejection::at(Status::PRP_OFFSET_INVALID, PRP1_BYTE));
+        return Err(Rejection::at(Status::INVALID_FIELD, PRP1_BYTE));
     }
     let offset = sqe.prp1 % PAGE;
     let room_bytes = (PAGE - offset) as u32;
@@ -34,7 +35,7 @@ pub(super) fn pieces(
         return Err(Rejection::at(Status::INVALID_FIELD, PRP1_BYTE));
     }
     if !sqe.prp2.is_multiple_of(PAGE) {
-        return Err(Rejection::at(Status::PRP_OFFSET_INVALID, PRP2_BYTE));
+        return Err(Rejection::at(Status::INVALID_FIELD, PRP2_BYTE));
     }
     let second = HostPiece {
         address: sqe.prp2,
@@ -48,6 +49,6 @@ pub(super) fn queue_address(sqe: &SubmissionEntry) -> Result<u64, Rejection> {
     if sqe.prp1.is_multiple_of(MEMORY_PAGE_BYTES as u64) {
         Ok(sqe.prp1)
     } else {
-        Err(Rejection::at(Status::PRP_OFFSET_INVALID, PRP1_BYTE))
+        Err(Rejection::at(Status::INVALID_FIELD, PRP1_BYTE))
     }
 }

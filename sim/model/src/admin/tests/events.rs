@@ -107,7 +107,7 @@ fn a_failed_read_of_the_log_page_clears_nothing() {
     bench.state.report_error_event(DOORBELL_REGISTER);
     let misaligned =
         SubmissionEntry::get_log_page(LogPageId::ERROR_INFORMATION, 512).with_prps(0x1001, 0);
-    bench.rejects(misaligned, Status::PRP_OFFSET_INVALID, 24);
+    bench.rejects(misaligned, Status::INVALID_FIELD, 24);
     bench.completes_nothing();
     bench.read_log(LogPageId::ERROR_INFORMATION);
     bench.completes(1, DOORBELL_REGISTER);

@@ -167,12 +167,12 @@ fn data_go_to_one_page_or_two() {
         );
     }
     for misaligned in [PAGE + 1, PAGE + 2, PAGE + 4095] {
-        bench.rejects(sqe.with_prps(misaligned, 0), Status::PRP_OFFSET_INVALID, 24);
+        bench.rejects(sqe.with_prps(misaligned, 0), Status::INVALID_FIELD, 24);
     }
     for misaligned in [0x2004, 0x2800] {
         bench.rejects(
             sqe.with_prps(PAGE + 4, misaligned),
-            Status::PRP_OFFSET_INVALID,
+            Status::INVALID_FIELD,
             32,
         );
     }

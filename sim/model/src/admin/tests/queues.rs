@@ -105,7 +105,7 @@ fn a_queue_is_contiguous_and_begins_a_page() {
         sqe.cdw11 |= 1;
         for address in [BASE + 4, BASE + 2048, BASE + 4095] {
             sqe.prp1 = address;
-            bench.rejects(sqe, Status::PRP_OFFSET_INVALID, 24);
+            bench.rejects(sqe, Status::INVALID_FIELD, 24);
         }
     }
 }
