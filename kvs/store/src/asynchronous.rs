@@ -1,11 +1,13 @@
 //! Futures on any executor, or on none.
 
 use std::cell::RefCell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::operation::{Operation, Outcome, ScanPage, Version};
+use crate::operation::{Cursor, Operation, Outcome, ScanPage, Ticket, Version};
 use crate::page_store::PageStore;
 
 /// A client whose operations are futures. Polling any of them moves all of them on; a future that
@@ -15,6 +17,20 @@ use crate::page_store::PageStore;
 /// unseen.
 pub struct AsyncClient<P: PageStore> {
     client: RefCell<Client<P>>,
+}
+
+/// Forgets the operation when its future is dropped before the end.
+struct Waiting<'a, P: PageStore> {
+    client: &'a RefCell<Client<P>>,
+    ticket: Option<Ticket>,
+}
+
+impl<P: PageStore> Drop for Waiting<'_, P> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.client.borrow_mut().discard(ticket);
+        }
+    }
 }
 
 impl<P: PageStore> AsyncClient<P> {
@@ -28,9 +44,44 @@ impl<P: PageStore> AsyncClient<P> {
     /// Carries out any operation.
     ///
     /// # Errors
-    /// Those of [`Client::execute`]; instead of [`Error::Busy`] it waits for its turn.
+    /// Those of [`Client::execute`].
     pub async fn execute(&self, operation: Operation<'_>) -> Result<Outcome, Error> {
-        self.client.borrow_mut().execute(operation)
+        let mut waiting = Waiting {
+            client: &self.client,
+            ticket: None,
+        };
+        let ticket = poll_fn(|context| {
+            let mut client = self.client.borrow_mut();
+            match client.submit(operation) {
+                Err(Error::Busy { in_flight }) if in_flight > 0 => {
+                    client.pump_and_keep();
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                submitted => Poll::Ready(submitted),
+            }
+        })
+        .await?;
+        waiting.ticket = Some(ticket);
+        poll_fn(|context| {
+            let mut client = self.client.borrow_mut();
+            if let Some(result) = client.take_finished(ticket) {
+                waiting.ticket = None;
+                return Poll::Ready(result);
+            }
+            client.pump_and_keep();
+            match client.take_finished(ticket) {
+                Some(result) => {
+                    waiting.ticket = None;
+                    Poll::Ready(result)
+                }
+                None => {
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            }
+        })
+        .await
     }
 
     /// See [`Operation::Get`].
@@ -98,25 +149,27 @@ impl<P: PageStore> AsyncClient<P> {
     ///
     /// # Errors
     /// Those of [`execute`](Self::execute).
-    pub async fn scan(&self, cursor: crate::Cursor, limit: usize) -> Result<ScanPage, Error> {
+    pub async fn scan(&self, cursor: Cursor, limit: usize) -> Result<ScanPage, Error> {
         match self.execute(Operation::Scan { cursor, limit }).await? {
             Outcome::Scanned(page) => Ok(page),
-            _ => Ok(ScanPage::default()),
+            other => unreachable!("a scan ended as {other:?}"),
         }
     }
 
     /// Runs a future to its end on this thread, giving way to the device while it waits.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        let mut future = std::pin::pin!(future);
-        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut future = pin!(future);
+        let mut context = Context::from_waker(Waker::noop());
         loop {
-            if let std::task::Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
                 return output;
             }
+            self.client.borrow_mut().wait(u64::MAX);
         }
     }
 
-    /// Waits for what is in flight, dropped futures' operations included, and gives the client back.
+    /// Gives the client back. Operations whose futures were dropped are still in flight:
+    /// [`Client::close`] waits for them.
     pub fn into_inner(self) -> Client<P> {
         self.client.into_inner()
     }

@@ -1,7 +1,9 @@
 //! What is known of a store from its superblock.
 
+use crate::blocking_io::BlockingIo;
 use crate::error::Error;
 use crate::page_store::PageStore;
+use crate::superblock::{load, load_counter};
 
 /// A store, as its superblock describes it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,7 +22,7 @@ pub struct StoreInfo {
     pub home_pages: u64,
     /// Bytes of a page that entries and their headers may take.
     pub payload_bytes: u32,
-    /// Pages that the store's own records take.
+    /// Pages that the store's own records take, at the begin of the device.
     pub reserved_pages: u64,
     /// Clients that have ever opened the store to write.
     pub clients: u64,
@@ -31,8 +33,8 @@ pub struct StoreInfo {
 /// # Errors
 /// [`Error::NotFormatted`], [`Error::DamagedSuperblock`], [`Error::Device`].
 pub fn info<P: PageStore>(store: &mut P) -> Result<StoreInfo, Error> {
-    Err(Error::NotFormatted {
-        device: store.name().to_owned(),
-        found: "not built yet".to_owned(),
-    })
+    let mut io = BlockingIo::new(store);
+    let superblock = load(&mut io)?;
+    let clients = load_counter(&mut io)?;
+    Ok(superblock.info(io.device(), clients))
 }

@@ -7,7 +7,8 @@
 //! - [`format()`] makes a store on a device, [`fsck()`] proves its invariants, [`info()`] describes it.
 //! - [`Client`] is one client: `submit` → [`Ticket`] / `poll` at the core, blocking methods for
 //!   simple callers, [`AsyncClient`] for futures on any executor.
-//! - [`page_store::PageStore`] is what a client needs of a device.
+//! - [`page_store::PageStore`] is what a client needs of a device;
+//!   [`testing::MemoryDevice`] is one that makes faults.
 //!
 //! Whoever can open a function of the device can read and change everything in the store: there
 //! are no access rights below the device's.
@@ -17,14 +18,20 @@ pub mod page_store;
 
 mod acceptance;
 mod asynchronous;
+mod blocking_io;
+mod checksum;
 mod client;
 mod format;
 mod fsck;
+mod hash;
 mod info;
 mod operation;
 mod options;
+mod page;
 mod prediction;
 mod statistics;
+mod superblock;
+pub mod testing;
 
 pub use acceptance::DeviceCapabilities;
 pub use asynchronous::AsyncClient;

@@ -155,6 +155,27 @@ impl<V> Outcome<V> {
 }
 
 impl<V: AsRef<[u8]>> Outcome<V> {
+    /// The same outcome with the value lent. (A scan's entries are copied.)
+    pub fn as_slice(&self) -> Outcome<&[u8]> {
+        match self {
+            Self::Found {
+                version,
+                value,
+                expires_unix_ms,
+            } => Outcome::Found {
+                version: *version,
+                value: value.as_ref(),
+                expires_unix_ms: *expires_unix_ms,
+            },
+            Self::Missing { version } => Outcome::Missing { version: *version },
+            Self::Stored { version } => Outcome::Stored { version: *version },
+            Self::Deleted { version } => Outcome::Deleted { version: *version },
+            Self::Exists { version } => Outcome::Exists { version: *version },
+            Self::Mismatch { version } => Outcome::Mismatch { version: *version },
+            Self::Scanned(page) => Outcome::Scanned(page.clone()),
+        }
+    }
+
     /// The same outcome with a value of its own.
     pub fn into_owned(self) -> Outcome {
         match self {

@@ -7,6 +7,8 @@ use std::ops::DerefMut;
 
 use thiserror::Error;
 
+use crate::acceptance::DeviceCapabilities;
+
 /// Size and block size of a device, in bytes and blocks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DeviceGeometry {
@@ -86,6 +88,12 @@ pub trait PageStore {
 
     /// How error messages name the device.
     fn name(&self) -> &str;
+
+    /// What the device promises about atomicity and caching; a store is refused on one that
+    /// promises too little.
+    fn capabilities(&self) -> DeviceCapabilities {
+        DeviceCapabilities::atomic(self.geometry().compare_and_write_bytes)
+    }
 
     /// A buffer of `bytes` bytes (4, 8 or 16 KiB; content arbitrary), or `None` while all are out.
     fn buffer(&mut self, bytes: usize) -> Option<Self::Buffer>;
