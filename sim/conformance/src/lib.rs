@@ -10,10 +10,12 @@
 //! completions in host memory, and look at the medium.
 
 pub mod commands;
+pub mod data;
 pub mod fused;
 pub mod registers;
 pub mod rig;
 mod suite;
+pub mod traffic;
 
 pub use rig::{DeviceOptions, Factory, Rig};
 

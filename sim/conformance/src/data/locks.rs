@@ -1,0 +1,377 @@
+//! The range lock: what other commands, of any queue of any function, can see of a Write or a pair.
+
+use std::collections::BTreeMap;
+
+use nvme_spec::{Status, SubmissionEntry};
+use pcie_host::endpoint::{Cycle, FunctionId};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+use crate::rig::{Buffer, Controller, Factory, PATIENCE_CYCLES, Rig};
+use crate::scale;
+
+const SUCCESS: Status = Status::SUCCESS;
+
+/// A block that carries a number in its every 8 bytes.
+fn stamped(number: u64, bytes: usize) -> Vec<u8> {
+    number.to_le_bytes().repeat(bytes / 8)
+}
+
+/// The number that a block carries; panics when its bytes disagree.
+fn stamp_of(block: &[u8]) -> u64 {
+    let number = u64::from_le_bytes(block[..8].try_into().expect("8 bytes"));
+    let whole = block.chunks(8).all(|word| word == number.to_le_bytes());
+    assert!(whole, "a block is torn");
+    number
+}
+
+fn functions(rig: &Rig) -> Vec<Controller> {
+    (0..=rig.device.virtual_functions)
+        .map(|function| {
+            let mut controller = rig.controller(FunctionId(function));
+            controller.create_queue_pair(1, 64);
+            controller
+        })
+        .collect()
+}
+
+/// Runs all functions' queues at once until `done` says so.
+fn run_together(
+    rig: &Rig,
+    controllers: &mut [Controller],
+    patience_cycles: Cycle,
+    mut turn: impl FnMut(usize, &mut Controller) -> bool,
+) {
+    let deadline = rig.host.now() + patience_cycles;
+    loop {
+        let mut busy = false;
+        for (number, controller) in controllers.iter_mut().enumerate() {
+            busy |= turn(number, controller);
+        }
+        if !busy {
+            return;
+        }
+        assert!(
+            rig.host.step() && rig.host.now() < deadline,
+            "the functions are stuck"
+        );
+    }
+}
+
+/// Every function writes and reads one unit of AWUN over and over: every Read finds all of one Write.
+pub fn units_are_written_and_read_whole(device: Factory) {
+    let rig = Rig::new(device);
+    let mut controllers = functions(&rig);
+    let unit_blocks = controllers[0].fused_limit_blocks();
+    let bytes = (unit_blocks * rig.device.block_bytes) as usize;
+    controllers[0].store(8, &stamped(0, bytes));
+    let buffers: Vec<[Buffer; 2]> = controllers
+        .iter_mut()
+        .map(|controller| [controller.buffer(bytes), controller.buffer(bytes)])
+        .collect();
+    let rounds = scale(150, 5_000);
+    let mut state: Vec<(u64, Vec<u16>)> = vec![(0, Vec::new()); controllers.len()];
+    run_together(
+        &rig,
+        &mut controllers,
+        PATIENCE_CYCLES * rounds,
+        |number, controller| {
+            let (round, sent) = &mut state[number];
+            let [into, from] = &buffers[number];
+            if let [read, write] = sent[..] {
+                controller.poll();
+                if controller.outstanding() > 0 {
+                    return true;
+                }
+                assert_eq!(controller.wait(1, read).status(), SUCCESS);
+                assert_eq!(controller.wait(1, write).status(), SUCCESS);
+                stamp_of(&into.read(0, bytes));
+                sent.clear();
+                *round += 1;
+            }
+            if *round == rounds {
+                return false;
+            }
+            from.write(0, &stamped(*round << 8 | number as u64 + 1, bytes));
+            let commands = [
+                controller.read(8, unit_blocks, into),
+                controller.write(8, unit_blocks, from),
+            ];
+            *sent = controller.submit(1, &commands);
+            true
+        },
+    );
+    stamp_of(&rig.medium(8, unit_blocks));
+}
+
+/// A Read locks its whole range: one function writes the 32 blocks one after the other, in order,
+/// version by version; a Read of all 32 finds a front of the newer version and a rest of the older.
+pub fn large_reads_see_one_moment(device: Factory) {
+    const BLOCKS: u32 = 32;
+    let rig = Rig::new(device);
+    let mut controllers = functions(&rig);
+    let block_bytes = rig.device.block_bytes as usize;
+    let bytes = BLOCKS as usize * block_bytes;
+    controllers[0].store(0, &stamped(0, bytes));
+    let from = controllers[0].buffer(block_bytes);
+    let intos: Vec<Buffer> = controllers
+        .iter_mut()
+        .map(|other| other.buffer(bytes))
+        .collect();
+    let versions = scale(20, 400);
+    let mut next = u64::from(BLOCKS);
+    let mut sent: Vec<Option<u16>> = vec![None; controllers.len()];
+    let mut fronts = 0;
+    let last = u64::from(BLOCKS) * (versions + 1);
+    run_together(
+        &rig,
+        &mut controllers,
+        PATIENCE_CYCLES * versions,
+        |number, controller| {
+            if let Some(id) = sent[number] {
+                let Some(entry) = controller.take(1, id) else {
+                    return true;
+                };
+                assert_eq!(entry.status(), SUCCESS);
+                sent[number] = None;
+                if number == 0 {
+                    next += 1;
+                } else {
+                    let data = intos[number].read(0, bytes);
+                    let stamps: Vec<u64> = data.chunks(block_bytes).map(stamp_of).collect();
+                    assert!(
+                        stamps.windows(2).all(|pair| pair[0] >= pair[1]),
+                        "{stamps:?}"
+                    );
+                    assert!(stamps[0] - stamps[stamps.len() - 1] <= 1, "{stamps:?}");
+                    fronts += u32::from(stamps[0] != stamps[stamps.len() - 1]);
+                }
+            }
+            if next == last {
+                return false;
+            }
+            let command = if number == 0 {
+                from.write(0, &stamped(next / u64::from(BLOCKS), block_bytes));
+                controller.write(next % u64::from(BLOCKS), 1, &from)
+            } else {
+                controller.forget_prp_lists();
+                controller.read(0, BLOCKS, &intos[number])
+            };
+            sent[number] = Some(controller.submit(1, &[command])[0]);
+            true
+        },
+    );
+    assert!(
+        fronts > 0,
+        "no Read ever met the writer: the test shows nothing"
+    );
+}
+
+/// A Write gets through although two functions keep Reads of its block going without a gap.
+pub fn writers_do_not_starve(device: Factory) {
+    let rig = Rig::new(device);
+    let mut controllers = functions(&rig);
+    let buffers: Vec<Buffer> = controllers
+        .iter_mut()
+        .map(|controller| controller.buffer(128 << 10))
+        .collect();
+    let reads: Vec<SubmissionEntry> = controllers
+        .iter_mut()
+        .zip(&buffers)
+        .map(|(controller, buffer)| controller.read(0, 32, buffer))
+        .collect();
+    for _ in 0..10 {
+        for (controller, read) in controllers.iter_mut().zip(&reads).skip(1) {
+            while controller.outstanding() < 16 {
+                controller.submit(1, &[*read]);
+            }
+        }
+        rig.run(2_000);
+        controllers[1..]
+            .iter_mut()
+            .for_each(|controller| drop(controller.take_arrived()));
+    }
+    let write = controllers[0].write(16, 1, &buffers[0]);
+    let id = controllers[0].submit(1, &[write])[0];
+    let start = rig.host.now();
+    while controllers[0].take(1, id).is_none() {
+        for (controller, read) in controllers.iter_mut().zip(&reads).skip(1) {
+            drop(controller.take_arrived());
+            while controller.outstanding() < 16 {
+                controller.submit(1, &[*read]);
+            }
+        }
+        assert!(rig.host.step());
+        // A Read of 128 KiB takes some 4,600 cycles; a few of them may be in front, not all that come.
+        assert!(rig.host.now() - start < 100_000, "the Write starves");
+    }
+}
+
+/// When a command was sent and answered, and what it wrote or found in a block.
+#[derive(Clone, Copy, Debug)]
+struct Operation {
+    sent: Cycle,
+    answered: Cycle,
+    stamp: u64,
+}
+
+/// Random Reads, Writes and pairs of all functions on few blocks: every block behaves like one
+/// register. A Read finds a value that was written before the Read ended, and that no other Write
+/// had replaced wholly before the Read began.
+pub fn blocks_are_registers(device: Factory) {
+    const BLOCKS: u64 = 6;
+    let rig = Rig::new(device);
+    let mut controllers = functions(&rig);
+    let block_bytes = rig.device.block_bytes as usize;
+    controllers[0].store(0, &vec![0; BLOCKS as usize * block_bytes]);
+    let mut random = Pcg64Mcg::seed_from_u64(7);
+    let slots_each = 6;
+    let count = scale(1_200, 60_000);
+    let mut writes: BTreeMap<u64, Vec<Operation>> = BTreeMap::new();
+    let mut reads: BTreeMap<u64, Vec<Operation>> = BTreeMap::new();
+    for block in 0..BLOCKS {
+        writes.insert(
+            block,
+            vec![Operation {
+                sent: 0,
+                answered: 0,
+                stamp: 0,
+            }],
+        );
+    }
+    struct Slot {
+        buffer: Buffer,
+        ids: Vec<u16>,
+        block: u64,
+        blocks: u64,
+        sent: Cycle,
+        write_stamp: Option<u64>,
+    }
+    let mut slots: Vec<Vec<Slot>> = controllers
+        .iter_mut()
+        .map(|controller| {
+            (0..slots_each)
+                .map(|_| Slot {
+                    buffer: controller.buffer(BLOCKS as usize * block_bytes),
+                    ids: Vec::new(),
+                    block: 0,
+                    blocks: 0,
+                    sent: 0,
+                    write_stamp: None,
+                })
+                .collect()
+        })
+        .collect();
+    let mut started = 0;
+    run_together(
+        &rig,
+        &mut controllers,
+        PATIENCE_CYCLES * 100,
+        |number, controller| {
+            let mut busy = false;
+            for slot in &mut slots[number] {
+                if let Some(&id) = slot.ids.first() {
+                    let Some(entry) = controller.take(1, id) else {
+                        busy = true;
+                        continue;
+                    };
+                    slot.ids.clear();
+                    assert_eq!(entry.status(), SUCCESS);
+                    let operation = |stamp| Operation {
+                        sent: slot.sent,
+                        answered: rig.host.now(),
+                        stamp,
+                    };
+                    for index in 0..slot.blocks {
+                        let block = slot.block + index;
+                        match slot.write_stamp {
+                            Some(stamp) => writes.entry(block).or_default().push(operation(stamp)),
+                            None => {
+                                let at = index as usize * block_bytes;
+                                let stamp = stamp_of(&slot.buffer.read(at, block_bytes));
+                                reads.entry(block).or_default().push(operation(stamp));
+                            }
+                        }
+                    }
+                }
+                if started < count {
+                    started += 1;
+                    slot.block = random.random_range(0..BLOCKS);
+                    slot.blocks = random.random_range(1..=BLOCKS - slot.block);
+                    slot.sent = rig.host.now();
+                    let command = if random.random_bool(0.5) {
+                        // Up to AWUN a Write is one; longer ones are cut, which a register may not be.
+                        slot.blocks = slot.blocks.min(4);
+                        slot.write_stamp = Some(started);
+                        slot.buffer
+                            .write(0, &stamped(started, slot.blocks as usize * block_bytes));
+                        controller.write(slot.block, slot.blocks as u32, &slot.buffer)
+                    } else {
+                        slot.write_stamp = None;
+                        controller.read(slot.block, slot.blocks as u32, &slot.buffer)
+                    };
+                    slot.ids = controller.submit(1, &[command]);
+                    busy = true;
+                }
+            }
+            busy
+        },
+    );
+    for (block, reads) in &reads {
+        let writes = &writes[block];
+        for read in reads {
+            let Some(source) = writes.iter().find(|write| write.stamp == read.stamp) else {
+                panic!("block {block} holds {} that nobody wrote there", read.stamp)
+            };
+            assert!(
+                source.sent <= read.answered,
+                "block {block}: read before it was written"
+            );
+            let replaced = writes.iter().any(|other| {
+                other.stamp != source.stamp
+                    && source.answered < other.sent
+                    && other.answered < read.sent
+            });
+            assert!(!replaced, "block {block}: {read:?} is stale");
+        }
+    }
+    assert!(reads.values().map(Vec::len).sum::<usize>() > 100);
+}
+
+/// Compare alone is a Read: it never sees half a Write.
+pub fn compares_see_whole_writes(device: Factory) {
+    let rig = Rig::new(device);
+    let mut controllers = functions(&rig);
+    let bytes = 4 * rig.device.block_bytes as usize;
+    controllers[0].store(0, &stamped(0, bytes));
+    let (zero, one) = (controllers[0].buffer(bytes), controllers[0].buffer(bytes));
+    one.write(0, &stamped(1, bytes));
+    let expected = controllers[1].buffer(bytes);
+    expected.write(0, &stamped(1, bytes));
+    let mut other = controllers.pop().expect("three functions");
+    let mirror = other.buffer(bytes);
+    for round in 0..scale(100, 2_000) {
+        let source = if round % 2 == 0 { &one } else { &zero };
+        let write = controllers[0].write(0, 4, source);
+        let write = controllers[0].submit(1, &[write])[0];
+        rig.run(round * 13 % 700);
+        let compare = controllers[1].compare(0, 4, &expected);
+        let compare = controllers[1].submit(1, &[compare])[0];
+        let read = other.read(0, 4, &mirror);
+        assert_eq!(other.io(read), SUCCESS);
+        stamp_of(&mirror.read(0, bytes));
+        let status = controllers[1].wait(1, compare).status();
+        assert!(
+            [SUCCESS, Status::COMPARE_FAILURE].contains(&status),
+            "{status}"
+        );
+        assert_eq!(controllers[0].wait(1, write).status(), SUCCESS);
+        let settled = controllers[1].compare(0, 4, &expected);
+        let wanted = if round % 2 == 0 {
+            SUCCESS
+        } else {
+            Status::COMPARE_FAILURE
+        };
+        assert_eq!(controllers[1].io(settled), wanted);
+    }
+}

@@ -1,0 +1,5 @@
+//! What becomes of the data: isolation, torn writes, the range lock.
+
+pub mod isolation;
+pub mod locks;
+pub mod torn;

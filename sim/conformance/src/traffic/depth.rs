@@ -1,0 +1,148 @@
+//! Deep queues, full queues, wraps, and completion queues that several submission queues share.
+
+use nvme_spec::{Status, SubmissionEntry};
+use pcie_host::endpoint::FunctionId;
+
+use crate::rig::{Factory, Rig, pattern};
+use crate::scale;
+
+const SUCCESS: Status = Status::SUCCESS;
+
+/// 1,023 commands with one doorbell in a queue of 1,024, round after round: every slot, every wrap,
+/// and the data right.
+pub fn depth_of_1024_with_wraps(device: Factory) {
+    let rig = Rig::new(device);
+    let mut controller = rig.controller(FunctionId::PF);
+    controller.create_queue_pair(1, 1024);
+    let block_bytes = rig.device.block_bytes as usize;
+    let buffer = controller.buffer(1023 * block_bytes);
+    for round in 0..scale(3, 12) {
+        buffer.fill(round);
+        let writes: Vec<SubmissionEntry> = (0..1023)
+            .map(|block| {
+                let command = SubmissionEntry::write(block, 1);
+                controller.at_offset(command, &buffer, block as usize * block_bytes)
+            })
+            .collect();
+        let statuses = controller.statuses(1, &writes);
+        assert!(
+            statuses.iter().all(|status| *status == SUCCESS),
+            "round {round}"
+        );
+        assert!(
+            rig.medium(0, 1023) == pattern(round, buffer.len()),
+            "round {round}"
+        );
+        buffer.write(0, &vec![0; buffer.len()]);
+        let reads: Vec<SubmissionEntry> = (0..1023)
+            .map(|block| {
+                let command = SubmissionEntry::read(block, 1);
+                controller.at_offset(command, &buffer, block as usize * block_bytes)
+            })
+            .collect();
+        let statuses = controller.statuses(1, &reads);
+        assert!(
+            statuses.iter().all(|status| *status == SUCCESS),
+            "round {round}"
+        );
+        assert!(
+            buffer.read(0, buffer.len()) == pattern(round, buffer.len()),
+            "round {round}"
+        );
+    }
+}
+
+/// A deep submission queue with a completion queue of two slots: the controller waits for the host's
+/// head, entry by entry, and loses none.
+pub fn completion_queue_of_two_slots(device: Factory) {
+    let rig = Rig::new(device);
+    let mut controller = rig.controller(FunctionId::PF);
+    controller.create_completion_queue(1, 2, None);
+    controller.create_submission_queue(1, 256, 1);
+    let buffer = controller.buffer(4096);
+    let mut commands = Vec::new();
+    for number in 0..60 {
+        commands.push(controller.write(number, 1, &buffer));
+        commands.extend(controller.pair(number, 1, &buffer, &buffer));
+        commands.push(SubmissionEntry::flush());
+    }
+    let statuses = controller.statuses(1, &commands);
+    assert!(statuses.iter().all(|status| *status == SUCCESS));
+}
+
+/// All submission queues post to one small completion queue; every entry names its queue.
+pub fn submission_queues_share_a_completion_queue(device: Factory) {
+    let rig = Rig::new(device);
+    let mut controller = rig.controller(FunctionId(1));
+    controller.create_completion_queue(2, 7, None);
+    let queues = rig.device.queues_per_function;
+    for queue_id in 1..=queues {
+        controller.create_submission_queue(queue_id, 32, 2);
+    }
+    let buffer = controller.buffer(8192);
+    for _ in 0..scale(10, 100) {
+        let mut sent = Vec::new();
+        for queue_id in 1..=queues {
+            let mut commands = vec![SubmissionEntry::flush(); 10];
+            commands.extend((0..10).map(|number| {
+                match number % 2 {
+                    0 => SubmissionEntry::read(number, 2)
+                        .with_prps(buffer.address, buffer.address + 4096),
+                    _ => SubmissionEntry::write(number, 1).with_prps(buffer.address, 0),
+                }
+            }));
+            sent.push((queue_id, controller.submit(queue_id, &commands)));
+        }
+        for (queue_id, ids) in sent {
+            for id in ids {
+                assert_eq!(controller.wait(queue_id, id).status(), SUCCESS);
+            }
+        }
+    }
+    // One of them goes; the others do not notice.
+    controller.admin_ok(SubmissionEntry::delete_submission_queue(1));
+    controller.forget_submission_queue(1);
+    for queue_id in 2..=queues {
+        assert_eq!(
+            controller.statuses(queue_id, &[SubmissionEntry::flush()]),
+            [SUCCESS]
+        );
+    }
+}
+
+/// Rings of all small sizes, filled to the last slot over and over.
+pub fn small_rings(device: Factory) {
+    let rig = Rig::new(device);
+    let mut controller = rig.controller(FunctionId::PF);
+    for submission in [2, 3, 4, 5, 15, 16, 17, 33] {
+        for completion in [2, 3, 16, 18] {
+            controller.create_completion_queue(1, completion, None);
+            controller.create_submission_queue(1, submission, 1);
+            for _ in 0..6 {
+                let commands = vec![SubmissionEntry::flush(); submission as usize - 1];
+                let statuses = controller.statuses(1, &commands);
+                assert!(statuses.iter().all(|status| *status == SUCCESS));
+            }
+            controller.delete_queue_pair(1);
+        }
+    }
+}
+
+/// The submission head in completions never runs ahead of what was fetched and always comes up to
+/// what was answered, so that a host may reuse the slots.
+pub fn submission_head_is_reported(device: Factory) {
+    let rig = Rig::new(device);
+    let mut controller = rig.controller(FunctionId::PF);
+    controller.create_queue_pair(1, 20);
+    for _ in 0..40 {
+        let ids = controller.submit(1, &[SubmissionEntry::flush(); 13]);
+        for id in ids {
+            controller.wait(1, id);
+        }
+        let queue = &controller.submission[&1];
+        assert_eq!(
+            queue.head, queue.tail,
+            "all were fetched before the last was answered"
+        );
+    }
+}
