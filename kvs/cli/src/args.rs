@@ -49,7 +49,7 @@ Devices (--device URI):
   vfio:0000:01:00.0      a PCIe device of this machine
   Options of model: and rtl: follow as a query, here with their defaults:
   model:FILE?size=1GiB&vfs=6&queues=4&link=gen2x8&rtt_ns=560&mps=256&mrrs=512&split=256
-            &cpl_bytes=15872&mem_cycles=25&media_us=0&host_ns=0
+            &cpl_bytes=15872&mem_cycles=25&media_us=0&host_ns=200
 
 Examples:
   rdstore put --device model:disk.img greeting hello
@@ -92,7 +92,7 @@ pub enum Command {
 /// How a store is made.
 #[derive(Args, Debug, Clone)]
 pub struct LayoutArgs {
-    /// Bytes of a page, the unit of Compare-and-Write: 4KiB, 8KiB or 16KiB
+    /// Bytes of a page of a new store, the unit of Compare-and-Write: 4KiB, 8KiB or 16KiB
     #[arg(long, value_name = "SIZE", default_value = "4KiB", value_parser = parse_size_u32)]
     pub page_size: u32,
 }
@@ -195,7 +195,7 @@ pub struct GetArgs {
 #[command(after_help = "\
 Examples:
   rdstore del --device model:disk.img greeting
-  rdstore del --device model:disk.img greeting --if-version 3
+  rdstore del --device model:disk.img --hex 00ff01
 
 A key that is not there is exit code 1.")]
 pub struct DelArgs {
@@ -205,9 +205,6 @@ pub struct DelArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub key: KeyArgs,
-    /// Only if the entry has this version
-    #[arg(long, value_name = "VERSION")]
-    pub if_version: Option<u64>,
 }
 
 /// `rdstore scan`
@@ -216,7 +213,7 @@ pub struct DelArgs {
 Examples:
   rdstore scan --device model:disk.img
   rdstore scan --device model:disk.img --limit 100
-  rdstore scan --device model:disk.img --limit 100 --cursor 4711
+  rdstore scan --device model:disk.img --limit 100 --cursor 4711-00000000000000ff
   rdstore scan --device model:disk.img --values --hex
 
 Keys come in the order of the pages, which means nothing. A scan that stops at --limit says the
@@ -225,12 +222,12 @@ pub struct ScanArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub device: StoreDeviceArgs,
-    /// Stop after the page that brings the count to N or more
+    /// Stop after N entries
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
     /// Go on from where an earlier scan stopped
-    #[arg(long, value_name = "CURSOR", default_value_t = 0)]
-    pub cursor: u64,
+    #[arg(long, value_name = "CURSOR")]
+    pub cursor: Option<String>,
     /// Print values too, after a tab
     #[arg(long)]
     pub values: bool,
@@ -308,6 +305,9 @@ pub struct ImportArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub device: StoreDeviceArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub layout: LayoutArgs,
     /// File to read; '-' is stdin
     #[arg(value_name = "FILE", default_value = "-")]
     pub file: PathBuf,

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `rdstore` binary.
+
+fn main() -> std::process::ExitCode {
+    rdstore_cli::run()
+}

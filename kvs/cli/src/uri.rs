@@ -50,7 +50,7 @@ pub struct SimulationOptions {
     pub size_bytes: Option<u64>,
     /// `vfs`: virtual functions beside the PF, 0 to 8.
     pub vfs: u8,
-    /// `queues`: I/O queue pairs a function.
+    /// `queues`: I/O queue pairs a function, 1 to 31.
     pub queues: u16,
     /// `link`: generation and lanes, such as `gen2x8`.
     pub link: LinkWidth,
@@ -68,7 +68,7 @@ pub struct SimulationOptions {
     pub mem_cycles: u32,
     /// `media_us`: further latency of the medium.
     pub media_us: u32,
-    /// `host_ns`: what the host's software costs an operation.
+    /// `host_ns`: what a register access costs the host's software, for each function.
     pub host_ns: u32,
 }
 
@@ -89,7 +89,7 @@ impl Default for SimulationOptions {
             cpl_bytes: 15_872,
             mem_cycles: 25,
             media_us: 0,
-            host_ns: 0,
+            host_ns: 200,
         }
     }
 }
@@ -123,6 +123,16 @@ pub struct UriError(String);
 const SCHEMES: &str = "model:, model:FILE, rtl:, rtl:FILE, vfio-user:SOCKET and vfio:0000:01:00.0";
 const OPTIONS: &str = "size, vfs, queues, link, rtt_ns, mps, mrrs, split, cpl_bytes, mem_cycles, \
                        media_us and host_ns";
+
+impl DeviceUri {
+    /// The device outlives this process, and what is on it.
+    pub fn keeps_content(&self) -> bool {
+        !matches!(
+            self.backend,
+            Backend::Model { file: None } | Backend::Rtl { file: None }
+        )
+    }
+}
 
 impl FromStr for DeviceUri {
     type Err = UriError;
@@ -241,7 +251,7 @@ fn parse_option(option: &str, into: &mut SimulationOptions) -> Result<(), UriErr
             into.size_bytes = Some(bytes);
         }
         "vfs" => into.vfs = integer(0, 8)? as u8,
-        "queues" => into.queues = integer(1, 64)? as u16,
+        "queues" => into.queues = integer(1, 31)? as u16,
         "link" => into.link = parse_link(value)?,
         "rtt_ns" => into.rtt_ns = integer(0, 1_000_000)?,
         "mps" => into.mps = one_of(&[128, 256, 512])?,

@@ -1,0 +1,84 @@
+//! `fsck`: proves that a store is sound.
+
+use rdstore::FsckOptions;
+use serde::Serialize;
+
+use crate::args::FsckArgs;
+use crate::machine::MissingFile;
+use crate::outcome::Outcome;
+use crate::output::{print_json, render_fields, show_count};
+use crate::store::{open_machine, pages};
+
+#[derive(Serialize)]
+struct ViolationJson {
+    page: u64,
+    what: String,
+}
+
+#[derive(Serialize)]
+struct FsckJson {
+    clean: bool,
+    pages: u64,
+    blank_pages: u64,
+    keys: u64,
+    overflowed_keys: u64,
+    record_bytes: u64,
+    fill: f64,
+    orphans: u64,
+    violations_total: u64,
+    violations: Vec<ViolationJson>,
+}
+
+/// `rdstore fsck`
+pub(super) fn run(args: &FsckArgs, json: bool) -> anyhow::Result<Outcome> {
+    let machine = open_machine(&args.device, MissingFile::Refuse)?;
+    let report = rdstore::fsck(&mut pages(&machine, 0)?, &FsckOptions::default())?;
+    let clean = report.is_clean();
+    if json {
+        let violation = |v: &rdstore::Violation| ViolationJson {
+            page: v.page,
+            what: v.what.clone(),
+        };
+        print_json(&FsckJson {
+            clean,
+            pages: report.pages,
+            blank_pages: report.blank_pages,
+            keys: report.keys,
+            overflowed_keys: report.overflowed_keys,
+            record_bytes: report.record_bytes,
+            fill: report.fill,
+            orphans: report.orphans,
+            violations_total: report.violations_total,
+            violations: report.violations.iter().map(violation).collect(),
+        })?;
+    } else {
+        for violation in &report.violations {
+            println!("page {}: {}", violation.page, violation.what);
+        }
+        let verdict = if clean {
+            "sound".to_owned()
+        } else {
+            format!(
+                "{} violations; restore from an export or a copy",
+                report.violations_total
+            )
+        };
+        print!(
+            "{}",
+            render_fields(&[
+                ("pages read", show_count(report.pages)),
+                ("pages never written", show_count(report.blank_pages)),
+                ("keys", show_count(report.keys)),
+                ("keys beside their page", show_count(report.overflowed_keys)),
+                ("left by dead clients", show_count(report.orphans)),
+                ("fill", format!("{:.3}", report.fill)),
+                ("the store is", verdict),
+            ])
+        );
+    }
+    Ok(if clean {
+        Outcome::Done
+    } else {
+        Outcome::Negative
+    })
+}

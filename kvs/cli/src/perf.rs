@@ -1,0 +1,166 @@
+//! `rdstore device perf`: the driver and the device, without the store.
+
+mod lane;
+mod latency;
+mod report;
+mod stamp;
+
+use std::time::Instant;
+
+use anyhow::bail;
+use nvme_driver::CompletionMode;
+
+use crate::args::{PerfArgs, RandomPattern};
+use crate::ceiling::{CommandShape, ceiling};
+use crate::machine::{Machine, MachineOptions, MissingFile, queue_options};
+use crate::outcome::Outcome;
+use crate::output::print_json;
+use crate::store::single_device;
+
+use lane::{Lane, LaneSetup};
+use latency::PortWatch;
+use report::{PerfReport, render};
+
+/// Commands (or pairs) that are let pass before measuring begins, a queue: the pipeline is full
+/// long before.
+const WARM_UP_A_QUEUE: u64 = 8;
+
+/// `rdstore device perf`
+///
+/// # Errors
+/// What is wrong with the arguments, a device that fails, or data that does not come back.
+pub fn run(args: &PerfArgs, json: bool) -> anyhow::Result<Outcome> {
+    let uri = single_device(&args.device.devices)?;
+    if args.rw != RandomPattern::RandRead && uri.keeps_content() && !args.destroy {
+        bail!(
+            "{uri}: {} overwrites the device's content; add --destroy if it may be lost",
+            args.rw.name()
+        );
+    }
+    let machine = Machine::open(
+        uri,
+        MachineOptions {
+            missing_file: MissingFile::Refuse,
+            functions: usize::from(args.functions),
+            trace: true,
+        },
+    )?;
+    let mut lanes = make_lanes(args, &machine)?;
+    let mut watch = PortWatch::start(&machine, args.rw == RandomPattern::Caw)?;
+    let warm_up = (lanes.len() as u64 * u64::from(args.qd) * WARM_UP_A_QUEUE).clamp(1_000, 1 << 20);
+    keep_full(&mut lanes, &mut watch, warm_up)?;
+    watch.measure();
+    let started = Instant::now();
+    keep_full(&mut lanes, &mut watch, args.ops)?;
+    let wall_s = started.elapsed().as_secs_f64();
+    let latencies = watch.finish();
+    for lane in &mut lanes {
+        lane.drain()?;
+    }
+    for lane in &mut lanes {
+        lane.check_places()?;
+    }
+    drop(lanes);
+    machine.check_link()?;
+    let shape = match args.rw {
+        RandomPattern::RandRead => CommandShape::Read,
+        RandomPattern::RandWrite => CommandShape::Write,
+        RandomPattern::Caw => CommandShape::CompareAndWrite,
+    };
+    let ceiling = ceiling(&machine.port_conditions(!args.no_msix), shape, args.bs);
+    let report = PerfReport {
+        rw: args.rw.name(),
+        qd: args.qd,
+        bs: args.bs,
+        functions: args.functions,
+        cycles_per_command: latencies.cycles_per_command(),
+        ceiling_cycles: ceiling.cycles(),
+        latency_cycles: latencies.percentiles(),
+        wall_commands_per_s: args.ops as f64 / wall_s,
+    };
+    if json {
+        print_json(&report)?;
+    } else {
+        print!("{}", render(&report, &ceiling));
+    }
+    Ok(Outcome::Done)
+}
+
+/// The queue pairs, function by function, each with its part of the device.
+fn make_lanes(
+    args: &PerfArgs,
+    machine: &Machine,
+) -> anyhow::Result<Vec<Lane<pcie_host::SimTransport>>> {
+    let info = machine.controller(0)?.info();
+    let block_bytes = u64::from(info.block_bytes);
+    let most = match args.rw {
+        RandomPattern::Caw => u64::from(info.atomic_compare_and_write_blocks) * block_bytes,
+        _ => u64::from(info.maximum_transfer_bytes),
+    };
+    if args.bs == 0 || !args.bs.is_multiple_of(block_bytes) || args.bs > most {
+        bail!(
+            "--bs {}: must be a multiple of the block size ({block_bytes} bytes) and at most {most} \
+             for {}",
+            args.bs,
+            args.rw.name()
+        );
+    }
+    let blocks = (args.bs / block_bytes) as u32;
+    let count = usize::from(args.functions) * usize::from(args.queues);
+    let commands = u32::from(args.qd) * if args.rw == RandomPattern::Caw { 2 } else { 1 };
+    let completion = if args.no_msix {
+        CompletionMode::Polling
+    } else {
+        CompletionMode::Msix
+    };
+    let most_entries = info
+        .maximum_queue_entries
+        .min(nvme_driver::QueueOptions::MAXIMUM_ENTRIES);
+    if commands + 1 > most_entries {
+        bail!(
+            "--qd {}: a queue of this device has {most_entries} entries",
+            args.qd
+        );
+    }
+    let mut options = queue_options(most_entries - 1, completion);
+    let buffers = u64::from(commands) * args.bs.next_power_of_two();
+    options.buffer_memory_bytes = (buffers as usize).next_power_of_two().max(1 << 20);
+    let places = info.blocks / count as u64 / u64::from(blocks);
+    (0..count)
+        .map(|index| {
+            let setup = LaneSetup {
+                pattern: args.rw,
+                depth: usize::from(args.qd),
+                blocks,
+                bytes: args.bs as usize,
+                first_block: index as u64 * places * u64::from(blocks),
+                places,
+                seed: args.seed.wrapping_add(index as u64),
+            };
+            Lane::new(machine.queue_pair(index, options)?, setup)
+        })
+        .collect()
+}
+
+/// Keeps all lanes full until `commands` more have ended.
+fn keep_full(
+    lanes: &mut [Lane<pcie_host::SimTransport>],
+    watch: &mut PortWatch,
+    commands: u64,
+) -> anyhow::Result<()> {
+    let ended = |lanes: &[Lane<_>]| lanes.iter().map(|lane| lane.completed).sum::<u64>();
+    let goal = ended(lanes) + commands;
+    loop {
+        let mut moved = 0;
+        for lane in lanes.iter_mut() {
+            moved += lane.collect()?;
+            lane.top_up()?;
+        }
+        watch.look();
+        if moved == 0 {
+            lanes[0].give_way();
+        } else if ended(lanes) >= goal {
+            return Ok(());
+        }
+    }
+}

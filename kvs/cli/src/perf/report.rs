@@ -1,0 +1,92 @@
+//! What `rdstore device perf` prints.
+
+use serde::Serialize;
+
+use crate::ceiling::Ceiling;
+use crate::output::{render_fields, show_count};
+use crate::size::show_size;
+
+/// Percentiles of the latency at the port, in cycles of the core clock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub(super) struct LatencyReport {
+    pub(super) p50: u64,
+    pub(super) p99: u64,
+    pub(super) max: u64,
+}
+
+/// The result.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct PerfReport {
+    pub(super) rw: &'static str,
+    pub(super) qd: u16,
+    pub(super) bs: u64,
+    pub(super) functions: u8,
+    pub(super) cycles_per_command: f64,
+    pub(super) ceiling_cycles: f64,
+    pub(super) latency_cycles: LatencyReport,
+    pub(super) wall_commands_per_s: f64,
+}
+
+/// The same for people, and what the ceiling consists of.
+pub(super) fn render(report: &PerfReport, ceiling: &Ceiling) -> String {
+    let cycles = report.cycles_per_command;
+    let ns = |cycles: f64| cycles * 8.0;
+    let bound = |cycles: f64| {
+        let decides = if cycles == ceiling.cycles() {
+            ", which decides"
+        } else {
+            ""
+        };
+        format!("{cycles:.1} cycles{decides}")
+    };
+    let latency = report.latency_cycles;
+    render_fields(&[
+        (
+            "sent",
+            format!(
+                "{} of {}, {} in flight a queue, functions: {}",
+                report.rw,
+                show_size(report.bs),
+                report.qd,
+                report.functions
+            ),
+        ),
+        (
+            "a command",
+            format!(
+                "{cycles:.1} cycles: {} a second, {:.2} GB/s of simulated time",
+                show_count((1e9 / ns(cycles)) as u64),
+                report.bs as f64 / ns(cycles)
+            ),
+        ),
+        (
+            "ceiling",
+            format!(
+                "{:.1} cycles; measured is {:.3} times that",
+                report.ceiling_cycles,
+                cycles / report.ceiling_cycles
+            ),
+        ),
+        ("  port, up (RQ)", bound(ceiling.request_port_cycles)),
+        ("  port, down (RC)", bound(ceiling.completion_port_cycles)),
+        ("  link", bound(ceiling.link_cycles)),
+        ("  round trips", bound(ceiling.round_trip_cycles)),
+        (
+            "latency at the port",
+            format!(
+                "p50 {} cycles ({:.2} µs), p99 {}, max {}",
+                latency.p50,
+                ns(latency.p50 as f64) / 1000.0,
+                latency.p99,
+                latency.max
+            ),
+        ),
+        (
+            "wall clock",
+            format!(
+                "{} commands a second",
+                show_count(report.wall_commands_per_s as u64)
+            ),
+        ),
+    ])
+}
