@@ -9,6 +9,7 @@
 //! The tests know NVMe and the link, nothing of the twin: they post entries, ring doorbells, read
 //! completions in host memory, and look at the medium.
 
+pub mod campaign;
 pub mod commands;
 pub mod data;
 pub mod fused;

@@ -5,6 +5,9 @@
 macro_rules! suite {
     ($factory:ident) => {
         $crate::suite! { @modules $factory;
+            campaign = [campaign] {
+                a_seed_repeats random_commands
+            }
             commands_admin = [commands::admin] {
                 abort_of_a_write abort_of_nothing aborts_in_a_full_queue data_cross_pages
                 invalid_opcodes misaligned_prps scatter_gather_lists

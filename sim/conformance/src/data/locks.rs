@@ -92,7 +92,7 @@ pub fn units_are_written_and_read_whole(device: Factory) {
             if *round == rounds {
                 return false;
             }
-            from.write(0, &stamped(*round << 8 | number as u64 + 1, bytes));
+            from.write(0, &stamped((*round << 8) | (number as u64 + 1), bytes));
             let commands = [
                 controller.read(8, unit_blocks, into),
                 controller.write(8, unit_blocks, from),

@@ -1,6 +1,6 @@
 //! One function's controller: registers, bring-up, queues, commands.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use nvme_driver::transport::{DmaPurpose, Transport};
 use nvme_spec::register::{
@@ -37,7 +37,8 @@ pub struct Controller {
     kept: Vec<Buffer>,
     next_address: u64,
     next_command_id: u16,
-    outstanding: BTreeSet<(u16, u16)>,
+    /// By queue and identifier: the opcode.
+    outstanding: BTreeMap<(u16, u16), u8>,
     arrived: Vec<CompletionEntry>,
 }
 
@@ -55,7 +56,7 @@ impl Controller {
             // Each function's own window, above 4 GiB so that the upper address halves count.
             next_address: (u64::from(function.0) + 1) << 40,
             next_command_id: 0x100,
-            outstanding: BTreeSet::new(),
+            outstanding: BTreeMap::new(),
             arrived: Vec::new(),
         }
     }
@@ -278,7 +279,7 @@ impl Controller {
     pub fn forget_submission_queue(&mut self, queue_id: u16) {
         self.poll();
         self.submission.remove(&queue_id);
-        self.outstanding.retain(|&(queue, _)| queue != queue_id);
+        self.outstanding.retain(|&(queue, _), _| queue != queue_id);
     }
 
     /// Stores a command under a fresh identifier in a queue, without ringing; returns the identifier.
@@ -291,7 +292,8 @@ impl Controller {
 
     /// Stores a command under an identifier of the test's choice.
     pub fn post_as(&mut self, queue_id: u16, command: SubmissionEntry, command_id: u16) {
-        self.outstanding.insert((queue_id, command_id));
+        self.outstanding
+            .insert((queue_id, command_id), command.opcode());
         self.submission
             .get_mut(&queue_id)
             .expect("the test created the queue")
@@ -327,7 +329,7 @@ impl Controller {
                 moved = true;
                 let id = (entry.submission_queue_id, entry.command_id());
                 assert!(
-                    self.outstanding.remove(&id),
+                    self.outstanding.remove(&id).is_some(),
                     "{}: completion queue {queue_id} answers what nobody asked, or again: {entry:x?}",
                     self.function
                 );
@@ -362,6 +364,18 @@ impl Controller {
     /// Commands without an answer.
     pub fn outstanding(&self) -> usize {
         self.outstanding.len()
+    }
+
+    /// Commands without an answer, those of one opcode of the admin queue not counted.
+    pub fn outstanding_but(&self, admin_opcode: u8) -> usize {
+        let excepted =
+            |(&(queue_id, _), &opcode): (&(u16, u16), &u8)| queue_id == 0 && opcode == admin_opcode;
+        self.outstanding.len()
+            - self
+                .outstanding
+                .iter()
+                .filter(|&entry| excepted(entry))
+                .count()
     }
 
     /// Claims the completion of a command, when it has arrived.
