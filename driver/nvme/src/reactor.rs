@@ -1,9 +1,11 @@
 //! The queue pair as async functions, for any executor or none.
 
+mod request;
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +16,9 @@ use crate::completion::{Completion, QueueFull};
 use crate::error::CommandKind;
 use crate::queue_pair::QueuePair;
 use crate::transport::Transport;
+
+pub use request::RequestFuture;
+use request::Unsent;
 
 /// How long [`Reactor::block_on`] gives way at a time to a future that waits for something else.
 const FOREIGN_WAIT_NS: u64 = 1_000_000;
@@ -126,16 +131,14 @@ impl<T: Transport> Reactor<T> {
         buffer: Option<DmaBuffer<T::Dma>>,
         new_buffer: Option<DmaBuffer<T::Dma>>,
     ) -> RequestFuture<T> {
-        RequestFuture {
-            inner: Rc::clone(&self.inner),
-            stage: Stage::Unsent(Unsent {
-                command,
-                lba,
-                blocks,
-                buffer,
-                new_buffer,
-            }),
-        }
+        let unsent = Unsent {
+            command,
+            lba,
+            blocks,
+            buffer,
+            new_buffer,
+        };
+        RequestFuture::new(Rc::clone(&self.inner), unsent)
     }
 
     /// Sends what was posted and wakes the futures of what has ended; gives back how many ended.
@@ -254,80 +257,6 @@ impl<T: Transport> Inner<T> {
                     buffer,
                     new_buffer,
                 })
-            }
-        }
-    }
-}
-
-struct Unsent<T: Transport> {
-    command: CommandKind,
-    lba: u64,
-    blocks: u32,
-    buffer: Option<DmaBuffer<T::Dma>>,
-    new_buffer: Option<DmaBuffer<T::Dma>>,
-}
-
-enum Stage<T: Transport> {
-    Unsent(Unsent<T>),
-    Sent(usize),
-    Over,
-}
-
-/// A request on its way; resolves to its completion, whose `tag` means nothing.
-#[must_use = "a request is sent when its future is first polled"]
-pub struct RequestFuture<T: Transport> {
-    inner: Rc<RefCell<Inner<T>>>,
-    stage: Stage<T>,
-}
-
-// Nothing is pinned structurally: the buffers are moved by value.
-impl<T: Transport> Unpin for RequestFuture<T> {}
-
-impl<T: Transport> Future for RequestFuture<T> {
-    type Output = Completion<T::Dma>;
-
-    /// # Panics
-    /// When it is polled again after it has resolved.
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let mut inner = this.inner.borrow_mut();
-        match std::mem::replace(&mut this.stage, Stage::Over) {
-            Stage::Unsent(unsent) => {
-                this.stage = match inner.send(unsent, context.waker()) {
-                    Ok(index) => Stage::Sent(index),
-                    Err(unsent) => Stage::Unsent(unsent),
-                };
-                Poll::Pending
-            }
-            Stage::Sent(index) => {
-                match std::mem::replace(&mut inner.requests[index], State::Free) {
-                    State::Ended(completion) => {
-                        inner.free.push(index);
-                        Poll::Ready(completion)
-                    }
-                    _ => {
-                        inner.requests[index] = State::InFlight(context.waker().clone());
-                        this.stage = Stage::Sent(index);
-                        Poll::Pending
-                    }
-                }
-            }
-            Stage::Over => panic!("a request was polled after it had resolved"),
-        }
-    }
-}
-
-impl<T: Transport> Drop for RequestFuture<T> {
-    fn drop(&mut self) {
-        let Stage::Sent(index) = self.stage else {
-            return;
-        };
-        let mut inner = self.inner.borrow_mut();
-        match inner.requests[index] {
-            State::InFlight(_) => inner.requests[index] = State::Dropped,
-            _ => {
-                inner.requests[index] = State::Free;
-                inner.free.push(index);
             }
         }
     }

@@ -131,3 +131,13 @@ fn failed_requests_take_room_until_they_are_polled() {
     assert!(rig.pair.submit_write(0, 9, buffer, 3).is_err());
     assert_eq!(finish(&mut rig.pair).len(), 3);
 }
+
+/// Story: a client with nothing in flight waited without a deadline on a simulation with nothing
+/// to do; the refusal to wait for ever was taken for a broken controller.
+#[test]
+fn an_idle_wait_without_a_deadline_breaks_nothing() {
+    let mut rig = rig_of(4, 1024);
+    rig.pair.wait(u64::MAX);
+    assert_eq!(rig.pair.wait(u64::MAX), nvme_driver::Wake::Deadline);
+    crate::rig::write(&mut rig.pair, 0, 1).expect("it still works");
+}
