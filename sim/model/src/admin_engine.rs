@@ -239,6 +239,7 @@ impl Model {
         let moves = |phase| matches!(phase, Phase::Reading | Phase::Writing);
         let too_late = context.failed
             || context.wrote
+            || context.ended_halves > 0
             || context.rq_bursts > 0
             || context.segments.iter().any(|segment| moves(segment.phase));
         if too_late || queue_id == 0 {

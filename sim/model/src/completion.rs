@@ -1,6 +1,7 @@
 //! The end of a command: counters, error log, its CQE (and the interrupt behind it), its context.
 
-use nvme_spec::{CompletionEntry, NAMESPACE_ID, Status};
+use nvme_spec::opcode::nvm;
+use nvme_spec::{CompletionEntry, Status};
 use pcie_host::endpoint::{Cycle, FunctionId};
 use zerocopy::IntoBytes;
 
@@ -29,7 +30,6 @@ fn fails_again(status: Status) -> bool {
         Status::INVALID_OPCODE
             | Status::INVALID_FIELD
             | Status::INVALID_NAMESPACE
-            | Status::PRP_OFFSET_INVALID
             | Status::LBA_OUT_OF_RANGE
             | Status::ABORTED_MISSING_FUSED
     )
@@ -40,17 +40,40 @@ impl Model {
     pub(crate) fn finish(&mut self, id: u16) {
         let context = &mut self.contexts[id];
         debug_assert!(context.is_quiet() && !context.doomed, "{context:?}");
-        if context.completions == 2 && !context.status[0].is_success() && context.status[1].is_success() {
+        let second = context.status[1];
+        if context.completions == 2
+            && !context.status[0].is_success()
+            && !context.second_stands
+            && second != Status::ABORT_REQUESTED
+        {
             context.status[1] = Status::ABORTED_FAILED_FUSED;
         }
-        let function = usize::from(context.function);
-        let queue = context.queue;
         self.count(id);
-        let completion = usize::from(self.functions[function].submission[usize::from(queue)].completion_queue);
+        self.post_halves(id);
+    }
+
+    /// Posts what a command has not posted yet, as far as its completion queue has slots, then frees
+    /// its context.
+    pub(crate) fn post_halves(&mut self, id: u16) {
+        let context = &self.contexts[id];
+        let (function, queue) = (usize::from(context.function), context.queue);
+        let row = &self.functions[function];
+        let completion = usize::from(row.submission[usize::from(queue)].completion_queue);
         let mut posted = 0;
-        for half in 0..usize::from(self.contexts[id].completions) {
-            let context = &self.contexts[id];
-            self.functions[function].completion[completion].reserved -= 1;
+        while self.contexts[id].ended_halves < self.contexts[id].completions {
+            let context = &mut self.contexts[id];
+            let half = usize::from(context.ended_halves);
+            let slots = &mut self.functions[function].completion[completion];
+            if context.slots > 0 {
+                context.slots -= 1;
+                slots.reserved -= 1;
+            } else if slots.can_reserve(1) {
+                // It is taken at once.
+            } else {
+                self.functions[function].completion_wait |= 1 << self.contexts.index(id);
+                break;
+            }
+            context.ended_halves += 1;
             if context.posts >> half & 1 == 0 {
                 continue;
             }
@@ -72,7 +95,23 @@ impl Model {
         if posted > 0 && let Some(vector) = self.functions[function].completion[completion].vector {
             self.interrupt(function, queue, vector, posted);
         }
-        self.end(id);
+        if self.contexts[id].ended_halves == self.contexts[id].completions {
+            self.end(id);
+        }
+    }
+
+    /// A completion queue has slots again: posts what waited for one.
+    pub(crate) fn post_waiting(&mut self, function: usize, completion_queue: u16) {
+        let mut waiting = self.functions[function].completion_wait;
+        while waiting != 0 {
+            let id = self.contexts.id(function, waiting.trailing_zeros() as usize);
+            waiting &= waiting - 1;
+            let queue = usize::from(self.contexts[id].queue);
+            if self.functions[function].submission[queue].completion_queue == completion_queue {
+                self.functions[function].completion_wait &= !(1 << self.contexts.index(id));
+                self.post_halves(id);
+            }
+        }
     }
 
     /// Writes a CQE into the next slot of the queue's completion queue.
@@ -130,7 +169,7 @@ impl Model {
             .rejection
             .filter(|rejection| rejection.status == status)
             .map(super::decode::Rejection::location);
-        let moves_blocks = context.kind != Kind::Status && sqe.namespace_id == NAMESPACE_ID;
+        let moves_blocks = matches!(sqe.opcode(), nvm::READ | nvm::WRITE | nvm::COMPARE);
         self.admins[usize::from(context.function)].record_error(CommandError {
             submission_queue_id: context.queue,
             command_id: sqe.command_id(),

@@ -88,11 +88,17 @@ pub(crate) struct Context {
     pub(crate) arrival: u64,
     /// The SQE; of a pair, the Compare's and the Write's.
     pub(crate) sqe: [SubmissionEntry; 2],
-    /// CQ slots it holds: 2 for a pair.
+    /// Commands that it is: 2 for a pair.
     pub(crate) completions: u8,
+    /// CQ slots it holds.
+    pub(crate) slots: u8,
     /// Halves that post a completion at the end; an Abort has ended the others before.
     pub(crate) posts: u8,
     pub(crate) status: [Status; 2],
+    /// `status[1]` stands although the first half has failed.
+    pub(crate) second_stands: bool,
+    /// Halves whose completion has been dealt with.
+    pub(crate) ended_halves: u8,
     /// Nothing more is started: ends with `status` when what is under way has ended.
     pub(crate) failed: bool,
     /// Its function was reset: ends without a completion when what is under way has ended.
@@ -143,8 +149,11 @@ impl Context {
             arrival: 0,
             sqe: [SubmissionEntry::default(); 2],
             completions: 0,
+            slots: 0,
             posts: 0,
             status: [Status::SUCCESS; 2],
+            second_stands: false,
+            ended_halves: 0,
             failed: false,
             doomed: false,
             medium_offset: 0,
@@ -235,6 +244,8 @@ impl Contexts {
         row.fetched_sets = 1;
         row.status = [Status::SUCCESS; 2];
         row.failed = false;
+        row.second_stands = false;
+        row.ended_halves = 0;
         row.doomed = false;
         row.segments = [Segment::default(); 2];
         row.next_segment = 0;

@@ -79,9 +79,7 @@ impl Model {
                 let context = &mut self.contexts[id];
                 context.kind = if context.completions == 2 { Kind::Pair } else { Kind::Status };
                 context.failed = true;
-                if context.status[0].is_success() {
-                    context.status[0] = rejection.status;
-                }
+                context.status[0] = rejection.status;
                 context.rejection = Some(rejection);
                 self.finish(id);
             }
@@ -90,10 +88,17 @@ impl Model {
 
     fn decode_single(&mut self, id: u16) -> Result<(), Rejection> {
         let status = self.contexts[id].status[0];
+        let sqe = &self.contexts[id].sqe[0];
         if !status.is_success() {
-            return Err(Rejection::at(FLAGS_BYTE, status));
+            // Half a pair that could be none in any company is invalid, not alone.
+            let expected = if sqe.fuse() == Fuse::First { nvm::COMPARE } else { nvm::WRITE };
+            return Err(if status == Status::ABORTED_MISSING_FUSED && sqe.opcode() != expected {
+                Rejection::at(OPCODE_BYTE, Status::INVALID_FIELD)
+            } else {
+                Rejection::at(FLAGS_BYTE, status)
+            });
         }
-        let sound = self.check(&self.contexts[id].sqe[0])?;
+        let sound = self.check(sqe)?;
         self.accept(id, sound);
         Ok(())
     }
@@ -104,7 +109,10 @@ impl Model {
     fn decode_pair(&mut self, id: u16) -> Result<(), Rejection> {
         let context = &self.contexts[id];
         if !context.status[0].is_success() {
-            return Err(Rejection::at(FLAGS_BYTE, context.status[0]));
+            // The first was aborted while it waited, so the second has none.
+            let aborted = Rejection::at(FLAGS_BYTE, context.status[0]);
+            self.reject_pair(id, Status::ABORTED_MISSING_FUSED);
+            return Err(aborted);
         }
         let [compare, write] = context.sqe;
         let mismatch = if compare.opcode() != nvm::COMPARE || write.opcode() != nvm::WRITE {
@@ -122,9 +130,7 @@ impl Model {
             None
         };
         if let Some(byte) = mismatch {
-            if context.status[1].is_success() {
-                self.contexts[id].status[1] = Status::INVALID_FIELD;
-            }
+            self.reject_pair(id, Status::INVALID_FIELD);
             return Err(Rejection::at(byte, Status::INVALID_FIELD));
         }
         let sound = self.check(&compare)?;
@@ -147,6 +153,15 @@ impl Model {
             }
         }
         Ok(())
+    }
+
+    /// The second half of a pair ends with a status of its own, whatever the first ends with.
+    fn reject_pair(&mut self, id: u16, status: Status) {
+        let context = &mut self.contexts[id];
+        context.second_stands = true;
+        if context.status[1].is_success() {
+            context.status[1] = status;
+        }
     }
 
     fn accept(&mut self, id: u16, sound: Sound) {
@@ -215,10 +230,10 @@ impl Model {
     }
 }
 
-/// §4.3: PRP1 is dword aligned; PRP2 is page aligned as an entry, qword aligned as a list pointer.
+/// §4.3 (1.1 has no status of its own for it): PRP1 is dword aligned; PRP2 is page aligned as an entry, qword aligned as a list pointer.
 fn check_prps(sqe: &SubmissionEntry, length: u32) -> Result<PrpSet, Rejection> {
     if sqe.prp1 & 0b11 != 0 {
-        return Err(Rejection::at(PRP1_BYTE, Status::PRP_OFFSET_INVALID));
+        return Err(Rejection::at(PRP1_BYTE, Status::INVALID_FIELD));
     }
     let offset = (sqe.prp1 % u64::from(PAGE)) as u32;
     let entries = (offset + length).div_ceil(PAGE) as u16;
@@ -228,7 +243,7 @@ fn check_prps(sqe: &SubmissionEntry, length: u32) -> Result<PrpSet, Rejection> {
         _ => (1, 0b111),
     };
     if sqe.prp2 & alignment != 0 {
-        return Err(Rejection::at(PRP2_BYTE, Status::PRP_OFFSET_INVALID));
+        return Err(Rejection::at(PRP2_BYTE, Status::INVALID_FIELD));
     }
     Ok(PrpSet { entries, known, offset: offset as u16, list: sqe.prp2 })
 }

@@ -22,6 +22,15 @@ enum Head {
     Pair,
 }
 
+impl Head {
+    const fn completions(self) -> u8 {
+        match self {
+            Self::Pair => 2,
+            _ => 1,
+        }
+    }
+}
+
 impl SubmissionQueue {
     fn head_of_fifo(&self) -> Head {
         let Some(first) = self.peek(0) else { return Head::Waits };
@@ -90,7 +99,7 @@ impl Model {
             && self.contexts.has_free(function, true)
             && row.completion[0].reserve(1)
         {
-            self.take_command(function, 0, Head::Single);
+            self.take_command(function, 0, Head::Single, 1);
             return true;
         }
         let mut candidates = row.ready_queues & !1;
@@ -102,13 +111,10 @@ impl Model {
             let id = candidates.trailing_zeros() as usize;
             candidates &= candidates - 1;
             let queue = &row.submission[id];
-            let slots = match queue.head_of_fifo() {
-                Head::Waits => continue,
-                // Both halves post; so does a pair of which an Abort has ended one already.
-                Head::Pair => 2,
-                Head::Single | Head::Orphan => 1,
-            };
-            if row.completion[usize::from(queue.completion_queue)].can_reserve(slots) {
+            let head = queue.head_of_fifo();
+            let completion = &row.completion[usize::from(queue.completion_queue)];
+            let slots = completion.slots_for(head.completions());
+            if head != Head::Waits && completion.can_reserve(slots.into()) {
                 allowed |= 1 << id;
             }
         }
@@ -122,14 +128,15 @@ impl Model {
         let bytes = of_queue(id);
         row.dispatch_turns.charge(id, bytes);
         let head = row.submission[id].head_of_fifo();
-        let completion = usize::from(row.submission[id].completion_queue);
-        row.completion[completion].reserve(if head == Head::Pair { 2 } else { 1 });
-        self.take_command(function, id as u16, head);
+        let completion = &mut row.completion[usize::from(row.submission[id].completion_queue)];
+        let slots = completion.slots_for(head.completions());
+        completion.reserve(slots.into());
+        self.take_command(function, id as u16, head, slots);
         true
     }
 
     /// Moves a command (or pair) from its FIFO into a context. Its CQ slots are reserved.
-    fn take_command(&mut self, function: usize, id: u16, head: Head) {
+    fn take_command(&mut self, function: usize, id: u16, head: Head, slots: u8) {
         let queue = &mut self.functions[function].submission[usize::from(id)];
         let pair = head == Head::Pair;
         let aborted = [queue.is_aborted(0), pair && queue.is_aborted(1)];
@@ -152,7 +159,8 @@ impl Model {
         row.queue = id;
         row.sqe = sqe;
         row.doorbell_at = doorbell_at;
-        row.completions = 1 + u8::from(pair);
+        row.completions = head.completions();
+        row.slots = slots;
         row.posts = u8::from(!aborted[0]) | u8::from(pair && !aborted[1]) << 1;
         if head == Head::Orphan {
             row.status[0] = Status::ABORTED_MISSING_FUSED;

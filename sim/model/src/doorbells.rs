@@ -105,7 +105,10 @@ impl Model {
             return Err(AsyncEvent::INVALID_DOORBELL_VALUE);
         }
         queue.head = value;
-        if row.ready_queues != 0 {
+        if row.completion_wait != 0 {
+            self.post_waiting(function, id);
+        }
+        if self.functions[function].ready_queues != 0 {
             self.kick_dispatch();
         }
         if id == 0 && !self.functions[function].deferred.is_empty() {

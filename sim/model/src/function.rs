@@ -76,6 +76,8 @@ pub(crate) struct Function {
     /// Sets of contexts that wait for buffers, for a row of the range lock.
     pub(crate) buffer_wait: u32,
     pub(crate) lock_wait: u32,
+    /// Contexts that have ended and wait for a slot of their completion queue.
+    pub(crate) completion_wait: u32,
     pub(crate) free_buffers: u32,
 
     pub(crate) counters: IoCounters,
@@ -114,6 +116,7 @@ impl Function {
             data_ready: vec![0; queues],
             buffer_wait: 0,
             lock_wait: 0,
+            completion_wait: 0,
             free_buffers: geometry.buffers_per_function,
             counters: IoCounters::default(),
             aggregation_threshold: 1,

@@ -112,7 +112,7 @@ impl Model {
         let entries = &self.prp_entries[first..first + fetched];
         // Entries of a list have no offset, nor has the pointer to its next page (§4.3).
         if entries.iter().any(|entry| entry % u64::from(PAGE) != 0) {
-            return self.prp_list_failed(id, Status::PRP_OFFSET_INVALID);
+            return self.prp_list_failed(id, Status::INVALID_FIELD);
         }
         let next = if chains {
             entries[data_entries]

@@ -182,6 +182,12 @@ impl CompletionQueue {
         if self.tail >= self.head { self.tail - self.head } else { self.tail + self.entries - self.head }
     }
 
+    /// Slots that a command with `completions` takes before it starts: one each. The smallest queue
+    /// has room for one only; there the second half of a pair waits for its slot at the end.
+    pub(crate) const fn slots_for(&self, completions: u8) -> u8 {
+        if self.entries == 2 { 1 } else { completions }
+    }
+
     /// Could it promise `slots` more? A queue of n slots takes n - 1 entries (§4.1.1).
     pub(crate) const fn can_reserve(&self, slots: u32) -> bool {
         self.live && self.posted() + self.reserved + slots < self.entries

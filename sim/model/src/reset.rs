@@ -204,6 +204,7 @@ impl Model {
         row.fetch_queues = 0;
         row.buffer_wait = 0;
         row.lock_wait = 0;
+        row.completion_wait = 0;
         row.deferred.clear();
         row.admin_wait = AdminWait::Nothing;
         row.aggregation_threshold = 1;
