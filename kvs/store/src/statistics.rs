@@ -27,3 +27,14 @@ pub struct Statistics {
     /// Operations that ended in a page other than the key's own.
     pub overflowed: u64,
 }
+
+/// Device I/Os of one operation, from its submission to its outcome.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct OperationCost {
+    /// Page reads.
+    pub reads: u64,
+    /// Compare-and-Writes, failed ones too.
+    pub compare_and_writes: u64,
+    /// Compare-and-Writes that found another page than expected.
+    pub miscompares: u64,
+}

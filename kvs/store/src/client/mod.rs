@@ -32,7 +32,7 @@ use crate::operation::{Cursor, Operation, Outcome, Ticket};
 use crate::options::OpenOptions;
 use crate::page::layout::{GUEST_OVERHEAD, GUEST_RESERVE, HEADER_BYTES};
 use crate::page_store::{PageCompletion, PageStore};
-use crate::statistics::Statistics;
+use crate::statistics::{OperationCost, Statistics};
 use crate::superblock::{check_writable, load, load_counter, repair, take_client_id};
 use environment::Environment;
 pub(crate) use environment::PROBES;
@@ -66,6 +66,8 @@ pub struct Client<P: PageStore> {
     sleeping: Vec<usize>,
     completions: Vec<PageCompletion<P::Buffer>>,
     finished: Vec<(Ticket, Result<Outcome, Error>)>,
+    /// What operations cost that have ended, once somebody has asked for it.
+    costs: Option<Vec<(Ticket, OperationCost)>>,
     next_ticket: u64,
     not_shared: PhantomData<Cell<()>>,
 }
@@ -123,6 +125,7 @@ impl<P: PageStore> Client<P> {
             sleeping: Vec::new(),
             completions: Vec::new(),
             finished: Vec::new(),
+            costs: None,
             next_ticket: 0,
             not_shared: PhantomData,
         })
@@ -146,6 +149,12 @@ impl<P: PageStore> Client<P> {
     /// What this client has done so far.
     pub fn stats(&self) -> Statistics {
         self.env.statistics
+    }
+
+    /// Moves into `costs` what each operation has cost that ended since the last call. The first call
+    /// begins the record, which then grows until it is taken: for measuring, not for service.
+    pub fn take_costs(&mut self, costs: &mut Vec<(Ticket, OperationCost)>) {
+        costs.append(self.costs.get_or_insert_default());
     }
 
     /// Operations submitted whose outcome was not handed out yet.

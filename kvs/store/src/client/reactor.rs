@@ -132,7 +132,10 @@ impl<P: PageStore> Client<P> {
         }
         let written = match result {
             Ok(PageOutcome::Done) => Written::Done,
-            Ok(PageOutcome::Miscompare) => Written::Miscompare,
+            Ok(PageOutcome::Miscompare) => {
+                slot.cost.miscompares += 1;
+                Written::Miscompare
+            }
             Err(PageStoreError::OutcomeUnknown { reason }) => Written::Unknown {
                 reason,
                 device_gone: false,
@@ -173,7 +176,10 @@ impl<P: PageStore> Client<P> {
                     .store
                     .submit_read(page * self.blocks_per_page, buffer, tag)
                 {
-                    Ok(()) => self.env.statistics.reads += 1,
+                    Ok(()) => {
+                        self.env.statistics.reads += 1;
+                        self.slots[index].cost.reads += 1;
+                    }
                     Err(full) => {
                         image.buffer = Some(full.buffer);
                         self.stall(index, Next::Read(which, page));
@@ -187,7 +193,10 @@ impl<P: PageStore> Client<P> {
                 let old = image.buffer.take().expect("no other I/O has the buffer");
                 let tag = tag_of(index, which, true);
                 match self.store.submit_compare_and_write(block, old, new, tag) {
-                    Ok(()) => self.env.statistics.compare_and_writes += 1,
+                    Ok(()) => {
+                        self.env.statistics.compare_and_writes += 1;
+                        self.slots[index].cost.compare_and_writes += 1;
+                    }
                     Err(QueueFull { buffer, new_buffer }) => {
                         image.buffer = Some(buffer);
                         slot.fresh = new_buffer;
@@ -200,6 +209,9 @@ impl<P: PageStore> Client<P> {
                 self.sleeping.push(index);
             }
             Next::Finish(ending) => {
+                if let Some(costs) = &mut self.costs {
+                    costs.push((Ticket(slot.ticket), slot.cost));
+                }
                 let result = outcome_of(slot, ending);
                 if result.is_ok() {
                     self.env.statistics.operations += 1;
@@ -225,13 +237,14 @@ impl<P: PageStore> Client<P> {
         if !self.finished.is_empty() {
             return;
         }
-        let first_wake = self
-            .sleeping
-            .iter()
-            .map(|index| self.slots[*index].wake_ns)
-            .min();
         self.store
-            .wait(first_wake.map_or(deadline_ns, |wake_ns| wake_ns.min(deadline_ns)));
+            .wait(self.next_wake_ns().map_or(deadline_ns, |wake_ns| wake_ns.min(deadline_ns)));
+    }
+
+    /// When the first operation that is backing off goes on by itself; `None` while there is none.
+    /// Who waits for several clients at once must wait no longer than that.
+    pub fn next_wake_ns(&self) -> Option<u64> {
+        self.sleeping.iter().map(|index| self.slots[*index].wake_ns).min()
     }
 
     /// Forgets an operation: it ends unseen.

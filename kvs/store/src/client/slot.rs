@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::hash::KeyHash;
 use crate::operation::{Cursor, ScanPage, Version};
 use crate::page::{NewEntry, PageEdit, PageView, Stamp};
+use crate::statistics::OperationCost;
 
 /// A page image in a buffer the device wrote or took.
 #[derive(Debug)]
@@ -216,6 +217,7 @@ pub(super) struct Slot<B> {
     pub(super) operation_id: Stamp,
     /// Nobody waits for the outcome.
     pub(super) discard: bool,
+    pub(super) cost: OperationCost,
 
     pub(super) home: PageImage<B>,
     pub(super) guest: PageImage<B>,
@@ -266,6 +268,7 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
             home_page: 0,
             operation_id: Stamp::NONE,
             discard: false,
+            cost: OperationCost::default(),
             home: image(),
             guest: image(),
             third: image(),
@@ -294,6 +297,7 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
     /// Forgets the operation before; keeps buffers and capacity.
     pub(super) fn reset(&mut self) {
         self.discard = false;
+        self.cost = OperationCost::default();
         self.attempts = 0;
         self.clearing_attempts = 0;
         self.suspect = None;
