@@ -47,7 +47,7 @@ pub(crate) fn accept<P: PageStore>(store: &P, page_bytes: u32) -> Result<(), Err
         needed,
     };
     let geometry = store.geometry();
-    if geometry.block_bytes == 0 || page_bytes % geometry.block_bytes != 0 {
+    if geometry.block_bytes == 0 || !page_bytes.is_multiple_of(geometry.block_bytes) {
         return Err(unfit(
             "the logical block size",
             geometry.block_bytes.to_string(),

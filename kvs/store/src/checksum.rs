@@ -2,6 +2,6 @@
 
 /// CRC32C of `bytes`.
 #[inline]
-pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
+pub fn crc32c(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes)
 }

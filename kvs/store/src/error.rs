@@ -217,6 +217,20 @@ pub struct PageFault {
     pub found: String,
 }
 
+impl PageFault {
+    pub(crate) fn new(
+        field: &'static str,
+        expected: &impl ToString,
+        found: &impl ToString,
+    ) -> Self {
+        Self {
+            field,
+            expected: expected.to_string(),
+            found: found.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for PageFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

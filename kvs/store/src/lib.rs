@@ -14,6 +14,7 @@
 //! are no access rights below the device's.
 
 pub mod error;
+pub mod nvme_page_store;
 pub mod page_store;
 
 mod acceptance;
@@ -35,12 +36,14 @@ pub mod testing;
 
 pub use acceptance::DeviceCapabilities;
 pub use asynchronous::AsyncClient;
+pub use checksum::crc32c as page_crc;
 pub use client::Client;
 pub use error::{Error, PageFault};
 pub use format::format;
 pub use fsck::{FsckReport, Violation, fsck};
 pub use info::{StoreInfo, info};
+pub use nvme_page_store::NvmePageStore;
 pub use operation::{Cursor, Operation, Outcome, ScanEntry, ScanPage, Ticket, Version};
 pub use options::{FormatOptions, FormatReport, FsckOptions, OpenOptions};
 pub use prediction::Prediction;
-pub use statistics::Statistics;
+pub use statistics::{OperationCost, Statistics};

@@ -140,31 +140,39 @@ impl Superblock {
         let header = verify_envelope(record, kind::SUPERBLOCK)?;
         let at = offset / RECORD_BYTES as u64;
         if header.page.get() != at {
-            return Err(fault("page number", at, header.page.get()));
+            return Err(PageFault::new("page number", &at, &header.page.get()));
         }
         let (body, _) = SuperblockBody::read_from_prefix(&record[HEADER_BYTES..])
             .expect("a record holds a body");
         let page_bytes = body.page_bytes.get();
         if ![4096, 8192, 16384].contains(&page_bytes) {
-            return Err(fault("page size", "4096, 8192 or 16384", page_bytes));
+            return Err(PageFault::new(
+                "page size",
+                &"4096, 8192 or 16384",
+                &page_bytes,
+            ));
         }
         if body.hash_kind.get() != HASH_SIPHASH13_SCALED {
-            return Err(fault(
+            return Err(PageFault::new(
                 "hash kind",
-                HASH_SIPHASH13_SCALED,
-                body.hash_kind.get(),
+                &HASH_SIPHASH13_SCALED,
+                &body.hash_kind.get(),
             ));
         }
         if body.first_home.get() != HOME_START / u64::from(page_bytes) {
             let expected = HOME_START / u64::from(page_bytes);
-            return Err(fault("first home page", expected, body.first_home.get()));
+            return Err(PageFault::new(
+                "first home page",
+                &expected,
+                &body.first_home.get(),
+            ));
         }
         if body.home_pages.get() < MIN_HOME_PAGES || body.home_pages.get() > MAX_HOME_PAGES {
             let expected = format!("{MIN_HOME_PAGES} to {MAX_HOME_PAGES}");
-            return Err(fault(
+            return Err(PageFault::new(
                 "number of home pages",
-                expected,
-                body.home_pages.get(),
+                &expected,
+                &body.home_pages.get(),
             ));
         }
         let generation = header.generation.get();
@@ -181,14 +189,6 @@ impl Superblock {
 pub(crate) const MIN_HOME_PAGES: u64 = 2;
 /// Most: directory entries have 32 bits for a page.
 pub(crate) const MAX_HOME_PAGES: u64 = u32::MAX as u64 - 16;
-
-fn fault(field: &'static str, expected: impl ToString, found: impl ToString) -> PageFault {
-    PageFault {
-        field,
-        expected: expected.to_string(),
-        found: found.to_string(),
-    }
-}
 
 fn finish_record(
     record: &mut [u8],
@@ -235,7 +235,7 @@ pub(crate) fn read_counter(record: &[u8]) -> Result<u64, PageFault> {
     let header = verify_envelope(record, kind::CLIENT_COUNTER)?;
     let at = COUNTER / RECORD_BYTES as u64;
     if header.page.get() != at {
-        return Err(fault("page number", at, header.page.get()));
+        return Err(PageFault::new("page number", &at, &header.page.get()));
     }
     let value = record[HEADER_BYTES..HEADER_BYTES + 8]
         .try_into()

@@ -237,14 +237,19 @@ impl<P: PageStore> Client<P> {
         if !self.finished.is_empty() {
             return;
         }
-        self.store
-            .wait(self.next_wake_ns().map_or(deadline_ns, |wake_ns| wake_ns.min(deadline_ns)));
+        self.store.wait(
+            self.next_wake_ns()
+                .map_or(deadline_ns, |wake_ns| wake_ns.min(deadline_ns)),
+        );
     }
 
     /// When the first operation that is backing off goes on by itself; `None` while there is none.
     /// Who waits for several clients at once must wait no longer than that.
     pub fn next_wake_ns(&self) -> Option<u64> {
-        self.sleeping.iter().map(|index| self.slots[*index].wake_ns).min()
+        self.sleeping
+            .iter()
+            .map(|index| self.slots[*index].wake_ns)
+            .min()
     }
 
     /// Forgets an operation: it ends unseen.

@@ -43,10 +43,9 @@ pub(crate) mod kind {
 
 /// Bits of [`PageHeader::flags`].
 pub(crate) mod flags {
-    /// All replicas include this image; always set with one device.
+    /// All replicas include this image; always set with one device. Bit 1 is SPLITTING: entries are
+    /// being moved to the buddy page; no image has it until the store can grow.
     pub(crate) const STABLE: u8 = 1;
-    /// Entries are being moved to the buddy page; unused until the store can grow.
-    pub(crate) const SPLITTING: u8 = 2;
 }
 
 /// Client id and a sequence number of that client: unique in every image ever written. Names

@@ -37,25 +37,17 @@ pub(crate) fn page_crc(bytes: &[u8]) -> u32 {
     crate::checksum::crc32c(&bytes[CRC_START..])
 }
 
-fn fault(field: &'static str, expected: impl ToString, found: impl ToString) -> PageFault {
-    PageFault {
-        field,
-        expected: expected.to_string(),
-        found: found.to_string(),
-    }
-}
-
 #[cold]
 fn numeric_fault(field: &'static str, expected: u64, found: u64) -> Unusable {
-    Unusable::Fault(fault(field, expected, found))
+    Unusable::Fault(PageFault::new(field, &expected, &found))
 }
 
 #[cold]
 fn hex_fault(field: &'static str, expected: u32, found: u32) -> Unusable {
-    Unusable::Fault(fault(
+    Unusable::Fault(PageFault::new(
         field,
-        format_args!("{expected:#010x}"),
-        format_args!("{found:#010x}"),
+        &format_args!("{expected:#010x}"),
+        &format_args!("{found:#010x}"),
     ))
 }
 
@@ -106,7 +98,11 @@ pub(crate) fn verify_data(
     let header = verify_envelope(bytes, kind::DATA).map_err(Unusable::Fault)?;
     if header.store_uuid != context.uuid {
         let (expected, found) = (uuid_text(&context.uuid), uuid_text(&header.store_uuid));
-        return Err(Unusable::Fault(fault("store UUID", expected, found)));
+        return Err(Unusable::Fault(PageFault::new(
+            "store UUID",
+            &expected,
+            &found,
+        )));
     }
     if header.page.get() != page {
         return Err(numeric_fault("page number", page, header.page.get()));
