@@ -18,7 +18,6 @@ pub mod perf;
 pub mod progress;
 pub mod size;
 pub mod store;
-pub mod temporary_pages;
 pub mod uri;
 pub mod ycsb;
 

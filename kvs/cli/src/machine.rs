@@ -13,7 +13,7 @@ use nvme_model::{Model, ModelOptions, SharedModel};
 use nvme_spec::log_page::FunctionCounters;
 use pcie_host::endpoint::{Endpoint, FunctionId, NANOSECONDS_PER_CYCLE};
 use pcie_host::{Host, HostOptions, SimTransport};
-use crate::temporary_pages::NvmePageStore;
+use rdstore::NvmePageStore;
 
 use crate::ceiling::PortConditions;
 use crate::outcome::CheckFailed;
@@ -191,9 +191,9 @@ impl Machine {
     /// The device's pages for client `client`, on the function that is its turn.
     ///
     /// # Errors
-    /// As [`queue_pair`](Self::queue_pair), and a device whose blocks no page consists of.
+    /// As [`queue_pair`](Self::queue_pair).
     pub fn pages(&self, client: usize, options: QueueOptions) -> anyhow::Result<Pages> {
-        Ok(NvmePageStore::new(self.queue_pair(client, options)?)?)
+        Ok(NvmePageStore::new(self.queue_pair(client, options)?))
     }
 
     /// What each function has done since power-on, PF first (log page C0h).

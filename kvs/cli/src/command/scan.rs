@@ -41,7 +41,7 @@ struct ScanEntryJson {
 }
 
 impl ScanEntryJson {
-    fn new(entry: ScanEntry, values: bool) -> Self {
+    fn new(entry: &ScanEntry, values: bool) -> Self {
         let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
         Self {
             key: text(&entry.key),
@@ -84,7 +84,7 @@ pub(super) fn run(args: &ScanArgs, json: bool) -> anyhow::Result<Outcome> {
         let page = client.scan(from, limit)?;
         remaining = remaining.saturating_sub(page.entries.len() as u64);
         cursor = page.next;
-        for entry in page.entries {
+        for entry in &page.entries {
             if json {
                 entries.push(ScanEntryJson::new(entry, args.values));
             } else if args.values {

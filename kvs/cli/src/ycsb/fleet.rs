@@ -4,7 +4,9 @@
 //! has brought nothing: then all of them are blocked. So a run does not depend on who polls when.
 
 use rdstore::page_store::PageStore;
-use rdstore::{Client, Cursor, Error, Operation, Outcome, Statistics, Ticket, Version};
+use rdstore::{
+    Client, Cursor, Error, Operation, OperationCost, Outcome, Statistics, Ticket, Version,
+};
 
 use super::record::{Stamp, write_key, write_value};
 
@@ -102,6 +104,17 @@ pub trait Work {
     fn charge(&mut self, tag: Self::Tag, cost: Cost);
 }
 
+impl From<OperationCost> for Cost {
+    fn from(cost: OperationCost) -> Self {
+        Self {
+            reads: cost.reads,
+            pairs: cost.compare_and_writes,
+            miscompares: cost.miscompares,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
 struct Running<T> {
     ticket: Ticket,
     tag: T,
@@ -113,6 +126,7 @@ pub struct Fleet<P: PageStore> {
     outstanding: usize,
     key: Vec<u8>,
     value: Vec<u8>,
+    costs: Vec<(Ticket, OperationCost)>,
 }
 
 /// Longest wait at a time; commands that hang are the driver's business.
@@ -121,12 +135,19 @@ const WAIT_NS: u64 = 1_000_000_000;
 impl<P: PageStore> Fleet<P> {
     /// Clients that write values of `value_bytes` and keep `outstanding` operations in flight each.
     pub fn new(clients: Vec<Client<P>>, outstanding: usize, value_bytes: usize) -> Self {
-        Self {
+        let mut fleet = Self {
             clients,
             outstanding,
             key: Vec::new(),
             value: vec![0; value_bytes],
-        }
+            costs: Vec::new(),
+        };
+        // The first call begins the record.
+        fleet
+            .clients
+            .iter_mut()
+            .for_each(|client| client.take_costs(&mut fleet.costs));
+        fleet
     }
 
     /// The clients, while nothing runs.
@@ -150,12 +171,13 @@ impl<P: PageStore> Fleet<P> {
             .map(|_| Vec::with_capacity(self.outstanding))
             .collect();
         let mut following = Vec::with_capacity(self.outstanding);
+        let mut ended = Vec::with_capacity(self.outstanding);
         loop {
             let mut moved = false;
             let mut idle = true;
-            for index in 0..self.clients.len() {
-                moved |= self.look_after(index, &mut running[index], &mut following, work)?;
-                idle &= running[index].is_empty();
+            for (index, running) in running.iter_mut().enumerate() {
+                moved |= self.look_after(index, running, &mut following, &mut ended, work)?;
+                idle &= running.is_empty();
             }
             if idle {
                 return Ok(());
@@ -172,6 +194,7 @@ impl<P: PageStore> Fleet<P> {
         index: usize,
         running: &mut Vec<Running<W::Tag>>,
         following: &mut Vec<(W::Tag, Request)>,
+        ended: &mut Vec<Running<W::Tag>>,
         work: &mut W,
     ) -> anyhow::Result<bool> {
         let client = &mut self.clients[index];
@@ -183,7 +206,9 @@ impl<P: PageStore> Fleet<P> {
             let Some(at) = running.iter().position(|r| r.ticket == ticket) else {
                 return;
             };
-            let tag = running.swap_remove(at).tag;
+            let operation = running.swap_remove(at);
+            let tag = operation.tag;
+            ended.push(operation);
             match work.ended(Ended {
                 client: index,
                 tag,
@@ -196,6 +221,17 @@ impl<P: PageStore> Fleet<P> {
         });
         if let Some(error) = failure {
             return Err(error);
+        }
+        if moved {
+            client.take_costs(&mut self.costs);
+            for (ticket, cost) in self.costs.drain(..) {
+                if let Some(at) = ended
+                    .iter()
+                    .position(|operation| operation.ticket == ticket)
+                {
+                    work.charge(ended.swap_remove(at).tag, cost.into());
+                }
+            }
         }
         while running.len() < self.outstanding {
             let Some((tag, request)) = following.pop().or_else(|| work.next(index, now_ns)) else {
@@ -242,9 +278,12 @@ impl<P: PageStore> Fleet<P> {
     }
 
     fn wait(&mut self) {
-        let now_ns = self.now_ns();
+        // Nobody sleeps longer than the first operation that backs off.
+        let limit_ns = self.now_ns() + WAIT_NS;
+        let wakes = self.clients.iter().filter_map(Client::next_wake_ns);
+        let deadline_ns = wakes.fold(limit_ns, u64::min);
         if let Some(client) = self.clients.first_mut() {
-            client.wait(now_ns + WAIT_NS);
+            client.wait(deadline_ns);
         }
     }
 }
