@@ -43,6 +43,17 @@ pub struct QueueFull<D: DmaMemory> {
     pub new_buffer: Option<DmaBuffer<D>>,
 }
 
+impl<D: DmaMemory> Completion<D> {
+    /// May a request that failed have changed the medium? Never true for a Read, Compare or Flush.
+    pub fn outcome_unknown(&self) -> bool {
+        self.command.changes_medium()
+            && self
+                .result
+                .as_ref()
+                .is_err_and(DriverError::outcome_unknown)
+    }
+}
+
 // By hand: derived ones would ask for `D: Debug`.
 impl<D: DmaMemory> fmt::Debug for Completion<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

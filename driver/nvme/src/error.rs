@@ -71,9 +71,12 @@ pub enum ResetReason {
     /// An admin command stayed without an answer.
     #[error("an admin command timed out")]
     AdminTimeout,
-    /// CSTS.CFS was set, or the controller was found disabled.
+    /// CSTS.CFS was set.
     #[error("the controller reported a fatal status")]
     FatalStatus,
+    /// CSTS.RDY was clear: somebody else has reset the function.
+    #[error("the controller was found disabled")]
+    FoundDisabled,
     /// [`Controller::reset`](crate::Controller::reset) was called.
     #[error("the reset was asked for")]
     Requested,
@@ -230,8 +233,10 @@ pub enum DriverError {
 }
 
 impl DriverError {
-    /// May the command have changed the medium, although it failed? Only ever true for a Write or
-    /// a pair. False means: nothing was changed. When in doubt the answer is true.
+    /// May the command have changed the medium, although it failed? False means: nothing was
+    /// changed. When in doubt the answer is true, so also for errors that name no command
+    /// ([`DriverError::DeviceGone`] and the like): of a request that has ended ask
+    /// [`Completion::outcome_unknown`](crate::Completion::outcome_unknown) instead.
     pub fn outcome_unknown(&self) -> bool {
         match self {
             Self::Command {

@@ -17,7 +17,7 @@
 //! Every request that was taken comes back exactly once, whatever the device does: a command that
 //! gets no answer is aborted, then the controller is reset, then the function; completions that
 //! make no sense are reported and not believed. When a failed Write or Compare-and-Write may have
-//! been executed, [`DriverError::outcome_unknown`] says so.
+//! been executed, [`Completion::outcome_unknown`] says so.
 
 mod admin_commands;
 mod admin_queue;

@@ -75,8 +75,11 @@ impl<T: Transport> QueuePair<T> {
         }
         if !overdue.is_empty() {
             let status = function.status().map_err(|error| function.note(error))?;
-            if status.fatal() || !status.ready() {
+            if status.fatal() {
                 return Ok(Some(ResetReason::FatalStatus));
+            }
+            if !status.ready() {
+                return Ok(Some(ResetReason::FoundDisabled));
             }
             self.report_misplaced();
         }

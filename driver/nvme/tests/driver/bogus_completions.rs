@@ -8,8 +8,12 @@ use crate::rig::{PAGE, Rig, filled, finish_one, rig, write};
 /// A spoiled completion ends no command; the command it was meant for is recovered by a reset,
 /// because only that tells what became of it.
 fn spoiled(corruption: Corruption) -> (Rig, Vec<Distrust>) {
+    spoiled_after(10, corruption)
+}
+
+fn spoiled_after(commands: u64, corruption: Corruption) -> (Rig, Vec<Distrust>) {
     let mut rig = rig();
-    for lba in 0..10 {
+    for lba in 0..commands {
         write(&mut rig.pair, lba, 1).expect("written");
     }
     rig.device
@@ -68,6 +72,15 @@ fn a_head_that_was_never_submitted() {
     }
 }
 
+/// With the last slot just used, one beyond the ring looks like the first slot of the next lap.
+#[test]
+fn a_head_beyond_the_ring_at_its_wrap() {
+    for head in [64, 65, 127, 128] {
+        let (_, distrusts) = spoiled_after(63, Corruption::Head(head));
+        assert_eq!(distrusts, [Distrust::HeadOutOfRange], "{head}");
+    }
+}
+
 /// An entry with the phase of the last round does not exist for the host.
 #[test]
 fn the_wrong_phase() {
@@ -107,6 +120,24 @@ fn an_answer_that_comes_twice_counts_once() {
             .iter()
             .all(|report| report.distrust == Distrust::UnknownCommandId)
     );
+}
+
+/// The first half of a pair answers twice before the second half answers once.
+#[test]
+fn half_a_pair_that_answers_twice_is_still_one_half() {
+    let mut rig = rig();
+    rig.device.inject(
+        Injection::new(Fault::AnswerTwice)
+            .on_opcode(nvm::COMPARE)
+            .on_queue(1),
+    );
+    assert_eq!(
+        crate::rig::compare_and_write(&mut rig.pair, 0, 0, 1),
+        Ok(Outcome::Done)
+    );
+    let reports = rig.pair.take_bogus_completions();
+    assert_eq!(reports.len(), 1);
+    assert_eq!(reports[0].distrust, Distrust::UnknownCommandId);
 }
 
 /// A completion that comes after its command was given up for another one in the same slot.

@@ -1,4 +1,4 @@
-use nvme_driver::{CommandKind, DriverError, Outcome, QueueOptions, ResetReason};
+use nvme_driver::{CommandKind, DriverError, Outcome, QueueOptions, ResetReason, Transport};
 use nvme_instant::{Fault, Injection, InstantOptions, Presence, ResetCounts};
 use nvme_spec::Status;
 use nvme_spec::opcode::{admin, nvm};
@@ -98,7 +98,17 @@ fn more_lost_commands_than_the_controller_takes_aborts_are_aborted_in_turn() {
 
 #[test]
 fn a_lost_completion_costs_a_reset_and_the_queue_pair_works_on() {
+    for lap in [0, 130] {
+        lost_completion_in_the_middle_of_lap(lap);
+    }
+}
+
+/// The rings have gone round so far that their pointers and the phase tag are not as at the start.
+fn lost_completion_in_the_middle_of_lap(commands: u64) {
     let mut rig = rig();
+    for lba in 0..commands {
+        write(&mut rig.pair, lba, 9).expect("before the fault");
+    }
     lose_all(&rig, Fault::LoseCompletion);
     submit_one_of_each(&mut rig);
     let mut ended = finish(&mut rig.pair);
@@ -209,6 +219,29 @@ fn a_fatal_status_is_noticed_and_reset() {
     write(&mut rig.pair, 0, 2).expect("it works on");
 }
 
+/// Another process, or the hypervisor, resets the function under a running queue pair.
+#[test]
+fn a_function_that_somebody_else_has_reset_is_brought_up_again() {
+    let mut rig = rig();
+    rig.device
+        .inject(Injection::new(Fault::LoseCommand).on_queue(1));
+    let buffer = filled(&mut rig.pair, PAGE, 1);
+    rig.pair.submit_write(0, 1, buffer, 0).expect("room");
+    rig.pair.ring();
+    rig.device.function(0).reset_function().expect("reset");
+    let error = finish_one(&mut rig.pair)
+        .result
+        .expect_err("reset under it");
+    assert!(
+        error
+            .to_string()
+            .contains("the controller was found disabled"),
+        "{error}"
+    );
+    assert_eq!(rig.device.now_ns(), TIMEOUT_NS);
+    write(&mut rig.pair, 0, 2).expect("it works on");
+}
+
 #[test]
 fn an_admin_command_without_an_answer_costs_a_reset() {
     let mut rig = rig();
@@ -275,9 +308,10 @@ fn a_device_that_is_gone_fails_everything_and_keeps_no_buffer() {
         let ended = finish(&mut rig.pair);
         assert_eq!(ended.len(), 5);
         for ended in ended {
+            assert_eq!(ended.outcome_unknown(), ended.command.changes_medium());
+            assert_eq!(ended.buffer.is_some(), ended.command != CommandKind::Flush);
             let error = ended.result.expect_err("gone");
             assert!(matches!(error, DriverError::DeviceGone { .. }), "{error}");
-            assert_eq!(ended.buffer.is_some(), ended.command != CommandKind::Flush);
         }
         for _ in 0..3 {
             let error = write(&mut rig.pair, 0, 1).expect_err("still gone");
