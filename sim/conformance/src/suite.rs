@@ -49,6 +49,10 @@ macro_rules! suite {
                 read_into_unmapped_memory unmapped_completion_ring unmapped_prp_list
                 unmapped_submission_ring write_from_unmapped_memory
             }
+            data_links = [data::links] {
+                errors_at_random every_link late_data_by_chance little_completion_space
+                round_trips small_blocks
+            }
             data_locks = [data::locks] {
                 blocks_are_registers compares_see_whole_writes large_reads_see_one_moment
                 units_are_written_and_read_whole writers_do_not_starve
