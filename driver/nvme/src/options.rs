@@ -45,6 +45,9 @@ pub struct QueueOptions {
     /// How long an Abort may take to end its command before the controller is reset. The default
     /// is 1 s.
     pub abort_timeout_ns: u64,
+    /// Set Force Unit Access on Writes, those of pairs included, when the controller has a volatile
+    /// write cache: what has ended is durable. The default is true; without a cache it costs nothing.
+    pub force_unit_access: bool,
     /// Most DMA memory that the pool of buffers takes, in bytes. The default is 8 MiB.
     pub buffer_memory_bytes: usize,
 }
@@ -61,6 +64,7 @@ impl Default for QueueOptions {
             completion: CompletionMode::Polling,
             command_timeout_ns: 5_000_000_000,
             abort_timeout_ns: 1_000_000_000,
+            force_unit_access: true,
             buffer_memory_bytes: 8 << 20,
         }
     }

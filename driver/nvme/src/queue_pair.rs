@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use nvme_spec::command::CDW12_FORCE_UNIT_ACCESS;
+
 use crate::admin_queue::Ticket;
 use crate::buffer::DmaBuffer;
 use crate::command_table::CommandTable;
@@ -41,6 +43,8 @@ pub struct QueuePair<T: Transport> {
     options: QueueOptions,
     queue_id: u16,
     block_shift: u32,
+    /// CDW12 bits of every Write.
+    write_flags: u32,
     /// The controller's reset generation in which the queues were created.
     generation: u64,
     submission: SubmissionRing<T::Dma>,
@@ -84,6 +88,11 @@ impl<T: Transport> QueuePair<T> {
         Self {
             transport: rings.transport,
             block_shift: info.block_bytes.trailing_zeros(),
+            write_flags: if info.volatile_write_cache && options.force_unit_access {
+                CDW12_FORCE_UNIT_ACCESS
+            } else {
+                0
+            },
             table: CommandTable::new(options.entries - 1),
             pool: BufferPool::new(options.buffer_memory_bytes, Arc::clone(&shared.name)),
             shared,

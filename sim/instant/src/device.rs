@@ -220,6 +220,22 @@ impl InstantDevice {
         self.with(function, |controller| controller.doorbell_writes)
     }
 
+    /// The entry that stands in a slot of a submission queue, sent or not; `None` where there is no
+    /// such queue.
+    pub fn submission_entry(&self, function: u8, queue: u16, slot: u32) -> Option<SubmissionEntry> {
+        let device = self.device.borrow();
+        let controller = &device.controllers[usize::from(function)];
+        let address = controller
+            .submission
+            .get(usize::from(queue))?
+            .as_ref()?
+            .address;
+        self.memory
+            .borrow()
+            .submission_entry(function, address, slot)
+            .ok()
+    }
+
     /// I/O submission queues that exist.
     pub fn submission_queues(&self, function: u8) -> usize {
         self.with(function, |controller| {

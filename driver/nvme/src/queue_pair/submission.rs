@@ -120,7 +120,8 @@ impl<T: Transport> QueuePair<T> {
             Some(old),
         );
         let (prp1, prp2) = new.prps(bytes);
-        let second = SubmissionEntry::write(lba, blocks)
+        let second = self
+            .write_entry(lba, blocks)
             .with_fuse(Fuse::Second)
             .with_prps(prp1, prp2);
         self.post(
@@ -161,7 +162,7 @@ impl<T: Transport> QueuePair<T> {
         };
         let entry = match command {
             CommandKind::Read => SubmissionEntry::read(lba, blocks),
-            CommandKind::Write => SubmissionEntry::write(lba, blocks),
+            CommandKind::Write => self.write_entry(lba, blocks),
             _ => SubmissionEntry::compare(lba, blocks),
         };
         let (prp1, prp2) = buffer.prps(bytes);
@@ -202,6 +203,13 @@ impl<T: Transport> QueuePair<T> {
         slot.tag = tag;
         slot.deadline_ns = deadline_ns;
         slot.buffer = buffer;
+    }
+
+    #[inline]
+    const fn write_entry(&self, lba: u64, blocks: u32) -> SubmissionEntry {
+        let mut entry = SubmissionEntry::write(lba, blocks);
+        entry.cdw12 |= self.write_flags;
+        entry
     }
 
     /// Can a command of `bytes` bytes with this buffer be sent? [`refuse`](Self::refuse) finds out

@@ -227,3 +227,30 @@ fn buffers_are_bounded_and_come_back() {
     buffers.truncate(4);
     assert_eq!(rig.pair.buffer(100).expect("one came back").len(), 100);
 }
+
+/// With a volatile cache, a Write that has ended must be durable; a Compare writes nothing.
+#[test]
+fn writes_bypass_a_volatile_cache_where_there_is_one() {
+    for (cache, force, expected) in [
+        (1, true, [false, true, true, false]),
+        (1, false, [false; 4]),
+        (0, true, [false; 4]),
+    ] {
+        let device = nvme_instant::InstantDevice::new(InstantOptions::default());
+        device.edit_identify(0, |identify| identify.volatile_write_cache = cache);
+        let options = QueueOptions {
+            force_unit_access: force,
+            ..QueueOptions::default()
+        };
+        let controller = crate::rig::open(&device, 0);
+        let mut pair = controller.queue_pair(options).expect("a queue pair");
+        crate::rig::compare_and_write(&mut pair, 0, 0, 1).expect("swapped");
+        write(&mut pair, 0, 2).expect("written");
+        read(&mut pair, 0);
+        let forced = [0, 1, 2, 3].map(|slot| {
+            let entry = device.submission_entry(0, 1, slot).expect("an entry");
+            entry.cdw12 & nvme_spec::command::CDW12_FORCE_UNIT_ACCESS != 0
+        });
+        assert_eq!(forced, expected);
+    }
+}
