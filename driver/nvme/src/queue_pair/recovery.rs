@@ -13,7 +13,7 @@ use crate::buffer::DmaBuffer;
 use crate::command_table::Role;
 use crate::completion::{Completion, QueueFull};
 use crate::error::{CommandKind, DriverError, Request, ResetReason};
-use crate::function::{FAILED, Function};
+use crate::function::{FAILED, Function, Shared};
 use crate::options::CompletionMode;
 use crate::report::{BogusCompletion, Distrust};
 use crate::transport::{Transport, TransportError};
@@ -23,27 +23,25 @@ impl<T: Transport> QueuePair<T> {
     #[cold]
     pub(super) fn attend(&mut self) {
         let shared = Arc::clone(&self.shared);
-        if shared.generation.load(Ordering::Acquire) == self.generation {
-            let now_ns = self.transport.now_ns();
-            let overdue = self.requests_in_flight != 0 && now_ns >= self.earliest_deadline_ns;
-            if !overdue && self.aborts.is_empty() {
-                return;
-            }
-            let mut function = shared.lock();
+        let now_ns = self.transport.now_ns();
+        let reset =
+            |shared: &Shared<T>| shared.generation.load(Ordering::Acquire) != self.generation;
+        let overdue = self.requests_in_flight != 0 && now_ns >= self.earliest_deadline_ns;
+        if !reset(&shared) && !overdue && self.aborts.is_empty() {
+            return;
+        }
+        let mut function = shared.lock();
+        // Looked at again behind the lock: a reset by another queue pair may just have ended.
+        if !reset(&shared) {
             match self.abort_overdue(&mut function, now_ns) {
-                Ok(None) => {}
+                Ok(None) => return,
                 // The error of a reset is kept by the function and found by its generation.
                 Ok(Some(reason)) => drop(function.reset(reason)),
-                Err(error) => {
-                    if !error.is_fatal() {
-                        drop(function.reset(ResetReason::AdminTimeout));
-                    }
-                }
+                Err(error) if error.is_fatal() => {}
+                Err(_) => drop(function.reset(ResetReason::AdminTimeout)),
             }
         }
-        if shared.generation.load(Ordering::Acquire) != self.generation {
-            self.after_reset(&mut shared.lock());
-        }
+        self.after_reset(&mut function);
     }
 
     /// Sends Aborts for what is overdue. Gives back a reason when only a reset can help.

@@ -155,6 +155,34 @@ fn an_abort_without_an_answer_costs_a_reset() {
     write(&mut rig.pair, 0, 1).expect("it works on");
 }
 
+/// The command ends by itself after its Abort was sent, but the Abort is never answered: the admin
+/// queue is broken, which only a reset mends.
+#[test]
+fn an_abort_without_an_answer_costs_a_reset_even_when_its_command_has_ended() {
+    let mut rig = rig();
+    rig.device.ignore_aborts(0, true);
+    rig.device
+        .inject(Injection::new(Fault::LoseCommand).on_opcode(nvm::READ));
+    let buffer = filled(&mut rig.pair, PAGE, 0);
+    rig.pair.submit_read(0, 1, buffer, 0).expect("room");
+    let mut ended = Vec::new();
+    while rig.device.now_ns() < TIMEOUT_NS {
+        rig.pair.wait(u64::MAX);
+    }
+    assert_eq!(rig.pair.poll(&mut ended), 0, "the Abort is sent now");
+    rig.device.post_completion(0, 1, 0, Status::SUCCESS);
+    assert_eq!(rig.pair.poll(&mut ended), 1);
+    assert_eq!(ended[0].result, Ok(Outcome::Done));
+    while rig.device.now_ns() < TIMEOUT_NS + ABORT_NS {
+        rig.pair.wait(u64::MAX);
+        assert_eq!(rig.pair.poll(&mut ended), 0);
+    }
+    rig.pair.poll(&mut ended);
+    assert_eq!(rig.device.resets(0).controller, 1);
+    write(&mut rig.pair, 0, 1).expect("it works on");
+    assert_eq!(ended.len(), 1);
+}
+
 #[test]
 fn a_reset_that_does_not_work_is_followed_by_a_function_level_reset() {
     let mut rig = rig();
