@@ -3,12 +3,13 @@
 //! Clients are looked after in turn, always in the same order. Time passes only when a whole round
 //! has brought nothing: then all of them are blocked. So a run does not depend on who polls when.
 
-use rdstore::page_store::PageStore;
 use rdstore::{
     Client, Cursor, Error, Operation, OperationCost, Outcome, Statistics, Ticket, Version,
 };
 
 use super::record::{Stamp, write_key, write_value};
+use crate::machine::Pages;
+use rdstore::page_store::PageStore;
 
 /// One operation of the store.
 #[derive(Clone, Copy, Debug)]
@@ -121,8 +122,8 @@ struct Running<T> {
 }
 
 /// The clients.
-pub struct Fleet<P: PageStore> {
-    clients: Vec<Client<P>>,
+pub struct Fleet {
+    clients: Vec<Client<Pages>>,
     outstanding: usize,
     key: Vec<u8>,
     value: Vec<u8>,
@@ -132,9 +133,9 @@ pub struct Fleet<P: PageStore> {
 /// Longest wait at a time; commands that hang are the driver's business.
 const WAIT_NS: u64 = 1_000_000_000;
 
-impl<P: PageStore> Fleet<P> {
+impl Fleet {
     /// Clients that write values of `value_bytes` and keep `outstanding` operations in flight each.
-    pub fn new(clients: Vec<Client<P>>, outstanding: usize, value_bytes: usize) -> Self {
+    pub fn new(clients: Vec<Client<Pages>>, outstanding: usize, value_bytes: usize) -> Self {
         let mut fleet = Self {
             clients,
             outstanding,
@@ -151,7 +152,7 @@ impl<P: PageStore> Fleet<P> {
     }
 
     /// The clients, while nothing runs.
-    pub fn clients_mut(&mut self) -> &mut [Client<P>] {
+    pub fn clients_mut(&mut self) -> &mut [Client<Pages>] {
         &mut self.clients
     }
 
@@ -241,6 +242,8 @@ impl<P: PageStore> Fleet<P> {
             running.push(Running { ticket, tag });
             moved = true;
         }
+        // What was posted since the poll has to reach the device before anybody lets time pass.
+        self.clients[index].store_mut().queue_pair_mut().ring();
         Ok(moved)
     }
 

@@ -15,7 +15,7 @@ use super::report::{Kinds, VerifyReport, WorkloadReport, render};
 use super::workload::Workload;
 use crate::args::YcsbArgs;
 use crate::args_ycsb::WorkloadChoice;
-use crate::machine::{Machine, MachineOptions, MissingFile, Pages, queue_options};
+use crate::machine::{Machine, MachineOptions, MissingFile, queue_options};
 use crate::outcome::{CheckFailed, Outcome};
 use crate::output::print_json;
 use crate::progress::Progress;
@@ -64,7 +64,7 @@ pub fn run(args: &YcsbArgs, json: bool) -> anyhow::Result<Outcome> {
 /// A store with its clients, between phases.
 struct Bench<'a> {
     args: &'a YcsbArgs,
-    fleet: Fleet<Pages>,
+    fleet: Fleet,
     population: Population,
     /// Writes of each client so far.
     sequences: Vec<u64>,
