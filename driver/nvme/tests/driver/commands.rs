@@ -177,10 +177,20 @@ fn interrupts_arrive_when_armed_and_only_then() {
     write(&mut armed, 0, 2).expect("written");
     assert_eq!(armed.take_interrupt(), Ok(true));
     assert_eq!(armed.take_interrupt(), Ok(false));
-    polled.controller.reset().expect("reset");
-    assert_eq!(armed.poll(&mut Vec::new()), 0);
-    write(&mut armed, 0, 3).expect("written after the reset");
-    assert_eq!(armed.take_interrupt(), Ok(true), "armed again by the reset");
+    // A function level reset clears the MSI-X table, a controller reset does not.
+    for function_reset in [false, true] {
+        if function_reset {
+            polled.device.jam(0, false);
+        }
+        polled.controller.reset().expect("reset");
+        assert_eq!(armed.poll(&mut Vec::new()), 0);
+        write(&mut armed, 0, 3).expect("written after the reset");
+        assert_eq!(
+            armed.take_interrupt(),
+            Ok(true),
+            "armed again after the reset"
+        );
+    }
 }
 
 #[test]

@@ -180,6 +180,7 @@ fn an_abort_without_an_answer_costs_a_reset_even_when_its_command_has_ended() {
     rig.pair.poll(&mut ended);
     assert_eq!(rig.device.resets(0).controller, 1);
     write(&mut rig.pair, 0, 1).expect("it works on");
+    assert_eq!(rig.device.resets(0).controller, 1, "once is enough");
     assert_eq!(ended.len(), 1);
 }
 
