@@ -103,11 +103,12 @@ macro_rules! suite {
             }
             registers_reset = [registers::reset] {
                 controller_reset_under_load function_reset_under_load hot_reset
-                locks_are_released others_results_are_unchanged resets_in_quick_succession
+                locks_are_released others_results_are_unchanged
+                physical_function_reset_takes_all_along resets_in_quick_succession
                 virtual_functions_taken_away
             }
             registers_shutdown = [registers::shutdown] {
-                completes_and_can_be_taken_back others_go_on under_load
+                completes_and_can_be_taken_back others_go_on under_load while_disabled
             }
             traffic_depth = [traffic::depth] {
                 completion_queue_of_two_slots depth_of_1024_with_wraps small_rings

@@ -52,6 +52,10 @@ impl Model {
     fn enable(&mut self, function: usize) {
         let trace = self.trace.options.commands;
         let row = &mut self.functions[function];
+        if row.configuration.shutdown() == 0 {
+            // One that was asked for while the controller was disabled is over.
+            row.status.set_shutdown(0);
+        }
         if !row.is_configured() {
             row.status.set_fatal(true);
             return;

@@ -142,7 +142,7 @@ pub(super) fn mutate(
         1 => command.cdw0 ^= random.random_range(1..4) << 8,
         2 => command.cdw0 ^= random.random_range(1..4) << 14,
         3 => command.namespace_id = choose(random, &[0, 1, 2, 0xffff_fffe, 0xffff_ffff]),
-        4 => command.prp1 += random.random_range(1..4096),
+        4 => command.prp1 = (command.prp1 & !0xfff) | random.random_range(1..4096),
         5 => command.prp1 = wild_word(random),
         6 => command.prp2 = command.prp2 & !0xfff | random.random_range(1..4096),
         7 => command.prp2 = wild_word(random) & !0xfff,

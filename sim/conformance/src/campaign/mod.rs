@@ -373,7 +373,9 @@ impl Campaign {
     fn end_epoch(&mut self) {
         for subject in &mut self.functions {
             let controller = &mut subject.controller;
-            if self.random.random_bool(0.5) {
+            // A reset of the PF takes the VFs along, the witness among them.
+            let may_reset = controller.function != FunctionId::PF;
+            if may_reset && self.random.random_bool(0.5) {
                 self.rig
                     .host
                     .reset_function(controller.function)

@@ -203,6 +203,37 @@ pub fn hot_reset(device: Factory) {
     }
 }
 
+/// A function level reset of the PF takes the VFs along (SR-IOV 1.1 §2.2.3): nobody sends any more,
+/// and all work again once their owners have set them up.
+pub fn physical_function_reset_takes_all_along(device: Factory) {
+    let rig = Rig::new(device);
+    for round in 0..scale(6, 60) {
+        let mut controllers: Vec<Controller> = (0..3)
+            .map(|function| rig.io_controller(FunctionId(function)))
+            .collect();
+        let buffers: Vec<Buffer> = controllers
+            .iter_mut()
+            .map(|controller| load(controller, 300))
+            .collect();
+        rig.run(round * 511 % 6_000);
+        rig.host
+            .reset_function(FunctionId::PF)
+            .expect("the reset ends");
+        for (controller, buffer) in controllers.iter_mut().zip(&buffers) {
+            assert_silent(&rig, controller, buffer);
+        }
+        drop(controllers);
+        for function in [2, 0, 1] {
+            let mut controller = rig.io_controller(FunctionId(function));
+            assert_eq!(
+                controller.io(SubmissionEntry::flush()),
+                SUCCESS,
+                "round {round}"
+            );
+        }
+    }
+}
+
 /// VFs that are taken away stop; the PF does not notice; given back they are as new.
 pub fn virtual_functions_taken_away(device: Factory) {
     let rig = Rig::new(device);

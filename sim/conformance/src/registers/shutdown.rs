@@ -1,7 +1,7 @@
 //! Shutdown notification (NVMe 1.1 §3.1.5 CC.SHN, §7.6.2).
 
 use nvme_spec::register::{
-    self, SHUTDOWN_NOTIFY_ABRUPT, SHUTDOWN_NOTIFY_NORMAL, SHUTDOWN_STATUS_COMPLETE,
+    self, Configuration, SHUTDOWN_NOTIFY_ABRUPT, SHUTDOWN_NOTIFY_NORMAL, SHUTDOWN_STATUS_COMPLETE,
     SHUTDOWN_STATUS_NONE,
 };
 use nvme_spec::{Status, SubmissionEntry};
@@ -38,6 +38,29 @@ pub fn completes_and_can_be_taken_back(device: Factory) {
         controller.disable();
         assert_eq!(controller.status().shutdown(), SHUTDOWN_STATUS_NONE);
         controller.enable(16, 16);
+        controller.create_queue_pair(1, 16);
+        assert_eq!(controller.io(SubmissionEntry::flush()), Status::SUCCESS);
+    }
+}
+
+/// A shutdown asked for while the controller is disabled stuck in CSTS.SHST beyond the next enable,
+/// and no command was ever executed: an enabled controller begins without one.
+pub fn while_disabled(device: Factory) {
+    let rig = Rig::new(device);
+    let mut controller = rig.io_controller(FunctionId(1));
+    for configuration in [
+        Configuration::new().with_shutdown(SHUTDOWN_NOTIFY_NORMAL),
+        Configuration::new().with_shutdown(SHUTDOWN_NOTIFY_ABRUPT),
+    ] {
+        // In the same write as CC.EN = 0, and on a controller that is disabled already.
+        controller.write32(register::CC, configuration.into());
+        controller.wait_ready(false);
+        controller.write32(register::CC, configuration.into());
+        rig.run(10_000);
+        controller.write32(register::CC, Configuration::new().into());
+        controller.forget_queues();
+        controller.enable(16, 16);
+        assert_eq!(controller.status().shutdown(), SHUTDOWN_STATUS_NONE);
         controller.create_queue_pair(1, 16);
         assert_eq!(controller.io(SubmissionEntry::flush()), Status::SUCCESS);
     }
