@@ -62,8 +62,8 @@ Examples:
 
 Records are loaded by puts, then the workloads run on the same store in the order a b c d e f.
 Workload e scans in the store's own order, from the page of a random record on: the store has no
-order of keys. Latencies are simulated time and leave out what the clients' software costs, unless
-the device says host_ns=. A store that is there already is used, and keys named user… in it are
+order of keys. Latencies are simulated time; of the clients' software they hold register accesses
+only (host_ns= each). A store that is there already is used, and keys named user… in it are
 overwritten.")]
 pub struct YcsbArgs {
     #[command(flatten)]

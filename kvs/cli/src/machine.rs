@@ -23,7 +23,7 @@ use crate::uri::{Backend, DEFAULT_SIZE_BYTES, DeviceUri, LinkWidth, SimulationOp
 /// What to do about an image file that is not there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MissingFile {
-    /// Create it, and say so on stderr.
+    /// Create it; [`Machine::keep`] says so on stderr.
     Create,
     /// It is an error.
     Refuse,
@@ -134,10 +134,12 @@ impl Machine {
         self.blank
     }
 
-    /// The device holds something worth keeping now: an image file made by this process stays.
+    /// The device holds something worth keeping now: an image file made by this process stays, and
+    /// stderr says so.
     pub fn keep(&mut self) {
-        if let Some(created) = &mut self.created {
-            created.0 = None;
+        if let Some(path) = self.created.as_mut().and_then(|created| created.0.take()) {
+            let bytes = self.simulation.size_bytes.unwrap_or(DEFAULT_SIZE_BYTES);
+            eprintln!("created {} ({}, sparse)", path.display(), show_size(bytes));
         }
     }
 

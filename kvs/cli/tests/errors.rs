@@ -234,7 +234,7 @@ fn a_device_can_be_too_small() {
 #[test]
 fn a_full_store_says_so_and_deletes_still_work() {
     let shell = Shell::new();
-    let device = "--device model:x.img?size=64KiB&vfs=0";
+    let device = "--device model:x.img?size=128KiB&vfs=0";
     let value = "v".repeat(3500);
     let mut stored = Vec::new();
     for index in 0..64 {

@@ -1,6 +1,7 @@
 //! `format`: makes an empty store.
 
-use rdstore::{FormatOptions, Prediction};
+use anyhow::anyhow;
+use rdstore::{Error, FormatOptions, Prediction};
 use serde::Serialize;
 
 use super::info::{InfoJson, fields};
@@ -69,6 +70,16 @@ fn prediction_fields(prediction: &Prediction) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// What the library calls `force` is an option here.
+fn name_the_option(error: Error) -> anyhow::Error {
+    match error {
+        Error::StoreExists { .. } | Error::ForeignData { .. } => {
+            anyhow!("{error}. Add --force if it may be lost")
+        }
+        other => other.into(),
+    }
+}
+
 /// `rdstore format`
 pub(super) fn run(args: &FormatArgs, json: bool) -> anyhow::Result<Outcome> {
     let mut machine = open_machine(&args.device, MissingFile::Create)?;
@@ -81,7 +92,7 @@ pub(super) fn run(args: &FormatArgs, json: bool) -> anyhow::Result<Outcome> {
         known_blank: machine.is_blank(),
         ..FormatOptions::default()
     };
-    let report = rdstore::format(&mut pages(&machine, 0)?, &options)?;
+    let report = rdstore::format(&mut pages(&machine, 0)?, &options).map_err(name_the_option)?;
     machine.keep();
     if json {
         print_json(&FormatJson {

@@ -226,7 +226,7 @@ mod tests {
     fn lines_that_are_no_records_are_refused() {
         for (text, part) in [
             ("{\"key\":\"k\"", "not a record"),
-            ("[]", "not a record"),
+            ("7", "not a record"),
             ("{\"key\":\"k\",\"velue\":\"v\"}", "not a record"),
         ] {
             let input = Box::new(io::Cursor::new(text.as_bytes()));
