@@ -9,6 +9,7 @@ use rand_pcg::Pcg64Mcg;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::memory::{Memory, wild_word};
+use super::witness;
 
 /// Blocks that the campaign writes and reads; those behind are the witness's.
 const CAMPAIGN_BLOCKS: u64 = 64;
@@ -90,12 +91,16 @@ fn with_data(
 }
 
 /// A valid admin command (or one that is refused for what went before).
-pub(super) fn admin(random: &mut Pcg64Mcg, memory: &Memory) -> Vec<SubmissionEntry> {
+pub(super) fn admin(
+    random: &mut Pcg64Mcg,
+    memory: &Memory,
+    last_command_id: u16,
+) -> Vec<SubmissionEntry> {
     let queue_id = random.random_range(1..=4);
     let entries = random.random_range(2..64);
     let data = memory.admin_page(random);
     let ring = memory.ring_page(random);
-    vec![match random.random_range(0..12) {
+    vec![match random.random_range(0..14) {
         0 => SubmissionEntry::identify(random.random_range(0..3), 1).with_prps(data, 0),
         1 => SubmissionEntry::identify(1, 0).with_prps(data, 0),
         2 => {
@@ -109,7 +114,7 @@ pub(super) fn admin(random: &mut Pcg64Mcg, memory: &Memory) -> Vec<SubmissionEnt
             SubmissionEntry::set_features(id, random.random_range(0..8))
         }
         6 => {
-            let vector = random.random_bool(0.5).then(|| random.random_range(0..5));
+            let vector = random.random_bool(0.7).then(|| random.random_range(0..7));
             SubmissionEntry::create_completion_queue(queue_id, entries, ring, vector)
         }
         7 => {
@@ -118,17 +123,14 @@ pub(super) fn admin(random: &mut Pcg64Mcg, memory: &Memory) -> Vec<SubmissionEnt
         }
         8 => SubmissionEntry::delete_submission_queue(queue_id),
         9 => SubmissionEntry::delete_completion_queue(queue_id),
-        10 => {
-            // Identifiers go up from 0x100; those of late are likely to be there still.
-            let command_id = 0x100 + random.random_range(0..ACTIONS_SEEN);
+        10 | 11 => {
+            // Those of late are likely to be there still.
+            let command_id = last_command_id.wrapping_sub(random.random_range(0..12));
             SubmissionEntry::abort(random.random_range(0..3), command_id)
         }
         _ => SubmissionEntry::async_event_request(),
     }]
 }
-
-/// About as many identifiers as an epoch uses.
-const ACTIONS_SEEN: u16 = 600;
 
 /// Changes one thing.
 pub(super) fn mutate(
@@ -216,5 +218,14 @@ pub(super) fn spare_the_queues(command: &mut SubmissionEntry) {
         && super::IO_QUEUES.contains(&command.queue_id())
     {
         command.cdw10 |= 1 << 2;
+    }
+}
+
+/// Blocks of the witness are nobody else's: what would reach them goes 512 blocks further.
+pub(super) fn spare_the_witness(command: &mut SubmissionEntry) {
+    let first = command.starting_lba();
+    let end = first.saturating_add(command.block_count().into());
+    if first < witness::FIRST_BLOCK + witness::BLOCKS && end > witness::FIRST_BLOCK {
+        command.cdw10 += 512;
     }
 }

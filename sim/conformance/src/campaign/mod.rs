@@ -57,6 +57,15 @@ const WITNESS: FunctionId = FunctionId(2);
 /// How often each status was seen.
 type Histogram = BTreeMap<Status, u64>;
 
+/// What a run has done and seen.
+#[derive(PartialEq, Eq, Debug, Default)]
+struct Tally {
+    statuses: Histogram,
+    actions: u64,
+    /// Valid commands with one mutation, among the actions.
+    mutated: u64,
+}
+
 /// A million random actions (a share of them by default): no panic, no DMA to memory that nobody
 /// named, every command answered, every status reached, the controller answers after each reset.
 pub fn random_commands(device: Factory) {
@@ -64,11 +73,15 @@ pub fn random_commands(device: Factory) {
         .ok()
         .and_then(|seed| seed.parse().ok())
         .unwrap_or(1);
-    let histogram = run(device, seed, scale(30_000, 1_000_000));
-    println!("{}", describe(seed, &histogram));
+    let tally = run(device, seed, scale(30_000, 1_000_000));
+    println!("{}", describe(seed, &tally));
+    assert!(
+        2 * tally.mutated >= tally.actions,
+        "at least half are valid commands with one mutation"
+    );
     for status in STATUSES {
         assert!(
-            histogram.contains_key(status),
+            tally.statuses.contains_key(status),
             "seed {seed}: {status} was never reached"
         );
     }
@@ -80,9 +93,15 @@ pub fn a_seed_repeats(device: Factory) {
     assert_eq!(first, run(device, 99, scale(3_000, 30_000)));
 }
 
-fn describe(seed: u64, histogram: &Histogram) -> String {
-    let mut text = format!("seed {seed}, statuses:\n");
-    for (status, count) in histogram {
+fn describe(seed: u64, tally: &Tally) -> String {
+    let Tally {
+        statuses,
+        actions,
+        mutated,
+    } = tally;
+    let mut text =
+        format!("seed {seed}: {actions} actions, {mutated} of them mutations, statuses:\n");
+    for (status, count) in statuses {
         let _ = writeln!(text, "{count:>9}  {status}");
     }
     text
@@ -102,7 +121,7 @@ impl Drop for Whereabouts {
     }
 }
 
-fn run(device: Factory, seed: u64, actions: u64) -> Histogram {
+fn run(device: Factory, seed: u64, actions: u64) -> Tally {
     let options = DeviceOptions {
         medium_bytes: 4 << 20,
         ..DeviceOptions::default()
@@ -112,7 +131,7 @@ fn run(device: Factory, seed: u64, actions: u64) -> Histogram {
         witness: Witness::new(&rig, WITNESS),
         functions: [FunctionId::PF, FunctionId(1)].map(|id| Subject::new(&rig, id)),
         random: Pcg64Mcg::seed_from_u64(seed),
-        histogram: Histogram::new(),
+        tally: Tally::default(),
         rig,
     };
     let mut whereabouts = Whereabouts { seed, epoch: 0 };
@@ -120,7 +139,7 @@ fn run(device: Factory, seed: u64, actions: u64) -> Histogram {
         whereabouts.epoch = epoch;
         campaign.epoch(epoch % 3 == 2);
     }
-    campaign.histogram
+    campaign.tally
 }
 
 /// A function that random things are done to.
@@ -159,7 +178,7 @@ struct Campaign {
     witness: Witness,
     functions: [Subject; 2],
     random: Pcg64Mcg,
-    histogram: Histogram,
+    tally: Tally,
     rig: Rig,
 }
 
@@ -171,13 +190,19 @@ impl Campaign {
         }
         for _ in 0..ACTIONS_PER_EPOCH {
             let function = self.random.random_range(0..self.functions.len());
+            self.tally.actions += 1;
             match self.random.random_range(0..100) {
                 0..8 if wild => self.write_doorbell(function),
                 8..12 if wild => self.write_register(function),
                 12..15 => self.spoil_a_read(function),
                 _ => self.send_command(function, wild),
             }
-            let pause = self.random.random_range(0..200);
+            // Bursts as well as gaps.
+            let pause = match self.random.random_range(0..3) {
+                0 => 0,
+                1 => self.random.random_range(0..30),
+                _ => self.random.random_range(0..300),
+            };
             self.rig.run(pause);
             self.collect(wild);
         }
@@ -201,13 +226,15 @@ impl Campaign {
         }
         let blocks = self.rig.blocks();
         let mut commands = if queue_id == 0 {
-            command::admin(&mut self.random, &subject.memory)
+            let last_id = subject.controller.last_command_id();
+            command::admin(&mut self.random, &subject.memory, last_id)
         } else {
             command::io(&mut self.random, &mut subject.memory, blocks)
         };
         match self.random.random_range(0..10) {
             0..3 => {}
             3..9 => {
+                self.tally.mutated += 1;
                 let which = self.random.random_range(0..commands.len());
                 command::mutate(
                     &mut self.random,
@@ -225,7 +252,9 @@ impl Campaign {
             }
         }
         for mut command in commands {
-            if queue_id == 0 && !wild {
+            if queue_id != 0 {
+                command::spare_the_witness(&mut command);
+            } else if !wild {
                 command::spare_the_queues(&mut command);
             }
             subject.controller.post(queue_id, command);
@@ -306,7 +335,7 @@ impl Campaign {
         for subject in &mut self.functions {
             if !wild {
                 for entry in subject.controller.take_arrived() {
-                    *self.histogram.entry(entry.status()).or_default() += 1;
+                    *self.tally.statuses.entry(entry.status()).or_default() += 1;
                 }
                 continue;
             }
@@ -315,7 +344,7 @@ impl Campaign {
             for (&queue_id, queue) in &mut subject.controller.completion {
                 let mut taken = 0;
                 while let Some(entry) = queue.take() {
-                    *self.histogram.entry(entry.status()).or_default() += 1;
+                    *self.tally.statuses.entry(entry.status()).or_default() += 1;
                     let submission = subject
                         .controller
                         .submission
@@ -399,7 +428,7 @@ impl Campaign {
         }
         let violations = self.rig.host.take_violations();
         assert!(violations.is_empty(), "{violations:?}");
-        for status in self.histogram.keys() {
+        for status in self.tally.statuses.keys() {
             assert!(
                 STATUSES.contains(status),
                 "{status} is none of this controller's"

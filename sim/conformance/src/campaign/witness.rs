@@ -6,8 +6,9 @@ use pcie_host::endpoint::{Cycle, FunctionId};
 use crate::rig::{Buffer, Controller, PATIENCE_CYCLES, Rig, pattern};
 
 /// First block of the witness, behind those of the campaign.
-const FIRST_BLOCK: u64 = 128;
-const BLOCKS: u64 = 64;
+pub(super) const FIRST_BLOCK: u64 = 128;
+/// Blocks of the witness.
+pub(super) const BLOCKS: u64 = 64;
 
 /// Writes a block, reads it back, compares-and-writes it, over and over.
 pub(super) struct Witness {

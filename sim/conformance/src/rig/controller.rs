@@ -366,6 +366,11 @@ impl Controller {
         self.outstanding.len()
     }
 
+    /// The identifier given last.
+    pub fn last_command_id(&self) -> u16 {
+        self.next_command_id.wrapping_sub(1)
+    }
+
     /// Commands without an answer, those of one opcode of the admin queue not counted.
     pub fn outstanding_but(&self, admin_opcode: u8) -> usize {
         let excepted =
