@@ -84,8 +84,6 @@ pub(crate) struct Context {
     pub(crate) kind: Kind,
     pub(crate) function: u8,
     pub(crate) queue: u16,
-    /// Order of dispatch.
-    pub(crate) arrival: u64,
     /// The SQE; of a pair, the Compare's and the Write's.
     pub(crate) sqe: [SubmissionEntry; 2],
     /// Commands that it is: 2 for a pair.
@@ -146,7 +144,6 @@ impl Context {
             kind: Kind::Free,
             function: 0,
             queue: 0,
-            arrival: 0,
             sqe: [SubmissionEntry::default(); 2],
             completions: 0,
             slots: 0,
@@ -191,6 +188,8 @@ pub(crate) struct Contexts {
     pub(crate) rows: Vec<Context>,
     per_function: usize,
     free: [u32; MAXIMUM_VIRTUAL_FUNCTIONS as usize + 1],
+    /// Order of dispatch, by row: apart, for the arbiters look at many rows' at once.
+    arrival: Vec<u64>,
     arrivals: u64,
 }
 
@@ -201,6 +200,7 @@ impl Contexts {
             rows: vec![Context::free(); functions * per_function],
             per_function,
             free: [u32::MAX >> (31 - io_contexts); MAXIMUM_VIRTUAL_FUNCTIONS as usize + 1],
+            arrival: vec![0; functions * per_function],
             arrivals: 0,
         }
     }
@@ -238,7 +238,7 @@ impl Contexts {
         let row = &mut self.rows[usize::from(id)];
         row.kind = Kind::Decoding;
         row.function = function as u8;
-        row.arrival = self.arrivals;
+        self.arrival[usize::from(id)] = self.arrivals;
         row.completions = 1;
         row.posts = 1;
         row.fetched_sets = 1;
@@ -283,16 +283,20 @@ impl Contexts {
 
     /// The row dispatched first among a set of a function's rows.
     pub(crate) fn oldest(&self, function: usize, mut set: u32) -> Option<u16> {
-        let mut best: Option<(u64, u16)> = None;
+        if set == 0 {
+            return None;
+        }
+        let first = usize::from(self.id(function, 0));
+        let mut best = set.trailing_zeros() as usize;
+        set &= set - 1;
         while set != 0 {
-            let id = self.id(function, set.trailing_zeros() as usize);
+            let index = set.trailing_zeros() as usize;
             set &= set - 1;
-            let arrival = self.rows[usize::from(id)].arrival;
-            if best.is_none_or(|(oldest, _)| arrival < oldest) {
-                best = Some((arrival, id));
+            if self.arrival[first + index] < self.arrival[first + best] {
+                best = index;
             }
         }
-        best.map(|(_, id)| id)
+        Some((first + best) as u16)
     }
 }
 

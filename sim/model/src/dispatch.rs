@@ -73,14 +73,19 @@ impl Model {
         } else {
             row.dispatch_turns.deactivate(index);
         }
+        let any = row.ready_queues != 0;
+        self.ready_functions = self.ready_functions & !(1 << function) | u32::from(any) << function;
     }
 
     /// Takes the next command, if any can go.
     pub(crate) fn run_dispatch(&mut self) {
         let functions = self.functions.len();
-        for step in 0..functions {
-            let function = (self.dispatch_function + step) % functions;
-            if self.functions[function].ready_queues != 0 && self.dispatch_from_function(function) {
+        let mut candidates = self.ready_functions;
+        while candidates != 0 {
+            let later = candidates & (u32::MAX << self.dispatch_function);
+            let function = if later == 0 { candidates } else { later }.trailing_zeros() as usize;
+            candidates &= !(1 << function);
+            if self.dispatch_from_function(function) {
                 self.dispatch_function = (function + 1) % functions;
                 self.dispatch_from = self.now + self.timing.dispatch_cycles;
                 self.schedule.set(Engine::Dispatch, self.dispatch_from);

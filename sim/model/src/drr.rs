@@ -90,17 +90,26 @@ impl FairScheduler {
         }
     }
 
-    /// Whose turn it is; `cost` is what the next piece of a queue would take.
-    pub(crate) fn select(&mut self, cost: impl Fn(usize, usize) -> u32) -> Option<(usize, usize)> {
+    /// Has any queue work?
+    pub(crate) const fn is_active(&self) -> bool {
+        self.functions.active() != 0
+    }
+
+    /// Whose turn it is: function, queue, and the cost of its next piece as `cost` tells it.
+    pub(crate) fn select(&mut self, cost: impl Fn(usize, usize) -> u32) -> Option<(usize, usize, u32)> {
         let Self { functions, queues } = self;
-        let pick = |queues: &mut Vec<Drr>, function: usize| {
-            queues[function].select(u64::MAX, |queue| cost(function, queue))
-        };
+        // The function that gets the turn is the last one that is asked for its cost.
+        let mut last = (0, 0);
         let function = functions.select(u64::MAX, |function| {
-            pick(queues, function).map_or(0, |queue| cost(function, queue))
+            let mut bytes = 0;
+            let queue = queues[function].select(u64::MAX, |queue| {
+                bytes = cost(function, queue);
+                bytes
+            });
+            last = (queue.unwrap_or(0), bytes);
+            bytes
         })?;
-        let queue = pick(queues, function)?;
-        Some((function, queue))
+        Some((function, last.0, last.1))
     }
 
     /// The selected queue moves `bytes`.
@@ -174,11 +183,12 @@ mod tests {
         // Function 0 moves whole pages, queue 2 of function 1 halves.
         let cost = |function: usize, queue: usize| if (function, queue) == (1, 2) { 2048 } else { 4096 };
         for _ in 0..90_000 {
-            let (function, queue) = scheduler.select(cost).unwrap();
-            scheduler.charge(function, queue, cost(function, queue));
-            bytes[function] += u64::from(cost(function, queue));
+            let (function, queue, piece) = scheduler.select(cost).unwrap();
+            assert_eq!(piece, cost(function, queue));
+            scheduler.charge(function, queue, piece);
+            bytes[function] += u64::from(piece);
             if function == 1 {
-                of_queue[queue] += u64::from(cost(function, queue));
+                of_queue[queue] += u64::from(piece);
             }
         }
         assert!(bytes[0].abs_diff(bytes[1]) <= 8192, "{bytes:?}");

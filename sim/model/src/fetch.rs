@@ -66,30 +66,31 @@ impl Model {
         }
         let wants = runs && queue.live && !queue.deleting && queue.batch_left > 0;
         row.fetch_queues = row.fetch_queues & !(1 << id) | u64::from(wants) << id;
+        self.note_fetch(function);
+    }
+
+    /// Brings the set of functions that want SQEs in line with the function's queues.
+    pub(crate) fn note_fetch(&mut self, function: usize) {
+        let wants = self.functions[function].fetch_queues != 0;
+        self.fetch_functions = self.fetch_functions & !(1 << function) | u32::from(wants) << function;
     }
 
     /// Fetches SQEs, round robin over functions, then queues. False when it had to stop for want of
     /// tags or space.
     fn fetch_entries(&mut self) -> bool {
-        let functions = self.functions.len();
-        let mut idle = 0;
-        while idle < functions {
-            let function = self.fetch_function;
-            let row = &mut self.functions[function];
-            let queues = row.fetch_queues;
-            if queues == 0 {
-                idle += 1;
-                self.fetch_function = if function + 1 == functions { 0 } else { function + 1 };
-                continue;
-            }
-            idle = 0;
-            let later = queues & (u64::MAX << row.fetch_next);
-            let id = if later == 0 { queues } else { later }.trailing_zeros();
+        while self.fetch_functions != 0 {
+            let later = self.fetch_functions & (u32::MAX << self.fetch_function);
+            let first = if later == 0 { self.fetch_functions } else { later };
+            let function = first.trailing_zeros() as usize;
+            let row = &self.functions[function];
+            let later = row.fetch_queues & (u64::MAX << row.fetch_next);
+            let id = if later == 0 { row.fetch_queues } else { later }.trailing_zeros();
             if !self.fetch_batch(function, id as u16) {
+                self.fetch_function = function;
                 return false;
             }
             self.functions[function].fetch_next = (id + 1) % 64;
-            self.fetch_function = if function + 1 == functions { 0 } else { function + 1 };
+            self.fetch_function = (function + 1) % 32;
         }
         true
     }
@@ -101,6 +102,7 @@ impl Model {
             let queue = &self.functions[function].submission[usize::from(id)];
             if queue.batch_left == 0 {
                 self.functions[function].fetch_queues &= !(1 << id);
+                self.note_fetch(function);
                 return true;
             }
             let address = queue.address + u64::from(queue.fetch) * u64::from(SQE);
@@ -141,20 +143,22 @@ impl Model {
 
     /// Picks the granule whose turn it is.
     fn next_data_job(&mut self) -> Option<DataJob> {
+        if !self.data_turns.is_active() {
+            return None;
+        }
         let mut turns = std::mem::take(&mut self.data_turns);
         let picked = turns.select(|function, queue| {
             let set = self.functions[function].data_ready[queue];
             let oldest = self.contexts.oldest(function, set);
             oldest.map_or(0, |context| self.data_granule(context).remaining)
         });
-        let job = picked.and_then(|(function, queue)| {
-            let set = self.functions[function].data_ready[queue];
-            let job = self.data_granule(self.contexts.oldest(function, set)?);
-            turns.charge(function, queue, job.remaining);
-            Some(job)
-        });
+        if let Some((function, queue, bytes)) = picked {
+            turns.charge(function, queue, bytes);
+        }
         self.data_turns = turns;
-        let job = job?;
+        let (function, queue, _) = picked?;
+        let set = self.functions[function].data_ready[queue];
+        let job = self.data_granule(self.contexts.oldest(function, set)?);
         let context = &mut self.contexts[job.context];
         let segment = &mut context.segments[usize::from(job.segment)];
         segment.to_request -= job.remaining;
@@ -268,6 +272,7 @@ impl Model {
         row.submission[usize::from(id)].reads -= 1;
         row.status.set_fatal(true);
         row.fetch_queues = 0;
+        self.note_fetch(function);
         self.check_admin_wait(function);
     }
 

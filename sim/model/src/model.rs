@@ -72,11 +72,16 @@ pub struct Model {
     /// Earliest cycle of the next dispatch, and the function to look at first.
     pub(crate) dispatch_from: Cycle,
     pub(crate) dispatch_function: usize,
-    /// The function to fetch SQEs for first.
+    /// Functions with an SQE at the head of a FIFO.
+    pub(crate) ready_functions: u32,
+    /// The function to fetch SQEs for first, and those with queues that want some.
     pub(crate) fetch_function: usize,
+    pub(crate) fetch_functions: u32,
     /// Contexts with a PRP list to fetch, in order.
     pub(crate) prp_wait: VecDeque<u16>,
     pub(crate) data_job: Option<DataJob>,
+    /// Contexts with a granule to compare, which needs no staging buffer.
+    pub(crate) compares_ready: u32,
     pub(crate) read_turns: FairScheduler,
     pub(crate) data_turns: FairScheduler,
     pub(crate) trace: Trace,
@@ -153,18 +158,20 @@ impl Model {
             resets_done: VecDeque::new(),
             dispatch_from: 0,
             dispatch_function: 0,
+            ready_functions: 0,
             fetch_function: 0,
+            fetch_functions: 0,
             prp_wait: VecDeque::new(),
             data_job: None,
+            compares_ready: 0,
             read_turns: FairScheduler::new(functions, queues, geometry.quantum_bytes),
             data_turns: FairScheduler::new(functions, queues, geometry.quantum_bytes),
             trace: Trace::default(),
             timing,
             geometry,
         };
-        if let Some(at) = model.crash_at_cycle {
-            model.schedule.set(Engine::Crash, at);
-        }
+        model.schedule.set(Engine::Crash, crash_at_cycle.unwrap_or(NEVER));
+        model.schedule.settle();
         Ok(model)
     }
 
@@ -236,6 +243,7 @@ impl Model {
         let timeout = self.timing.completion_timeout_cycles;
         let due = self.tags.oldest().map_or(NEVER, |(_, sent_at)| sent_at.saturating_add(timeout));
         self.schedule.set(Engine::TagTimeout, due);
+        self.schedule.settle();
     }
 
     /// Delivers what was taken from the RQ.
@@ -364,13 +372,11 @@ impl Model {
 
 impl Endpoint for Model {
     fn next_event(&self) -> Option<Cycle> {
-        let (at, _) = self.schedule.first();
-        (at != NEVER).then_some(at)
+        self.schedule.first().map(|(at, _)| at)
     }
 
     fn advance(&mut self, until: Cycle, port: &mut dyn Port) {
-        loop {
-            let (at, engine) = self.schedule.first();
+        while let Some((at, engine)) = self.schedule.first() {
             if at > until {
                 break;
             }
@@ -388,6 +394,7 @@ impl Endpoint for Model {
         if self.dead || self.crash_at_cycle.is_some_and(|crash_at| crash_at < at) {
             if let Inbound::MemoryRead { tag, .. } = inbound {
                 self.answer(tag, None);
+                self.schedule.settle();
             }
             return;
         }

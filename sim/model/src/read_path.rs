@@ -47,25 +47,28 @@ impl Model {
 
     /// Sends AXI read bursts, granule by granule in fair turns.
     pub(crate) fn issue_reads(&mut self) {
-        while self.axi.reads.len() < self.geometry.axi_read_bursts as usize {
+        while self.axi.reads.len() < self.geometry.axi_read_bursts as usize
+            && self.read_turns.is_active()
+            && (self.free_staging != 0 || self.compares_ready > 0)
+        {
             let mut turns = std::mem::take(&mut self.read_turns);
             let picked = turns.select(|function, queue| {
                 let set = self.functions[function].read_ready[queue];
                 let oldest = self.contexts.oldest(function, set);
                 oldest.map_or(0, |context| self.read_granule(context).1)
             });
-            let picked = picked.and_then(|(function, queue)| {
+            let picked = picked.and_then(|(function, queue, bytes)| {
                 let set = self.functions[function].read_ready[queue];
                 let id = self.contexts.oldest(function, set)?;
                 if self.contexts[id].kind == Kind::Read && self.free_staging == 0 {
                     return None;
                 }
-                let granule = self.read_granule(id);
-                turns.charge(function, queue, granule.1);
-                Some((id, granule))
+                turns.charge(function, queue, bytes);
+                Some(id)
             });
             self.read_turns = turns;
-            let Some((id, (address, length))) = picked else { return };
+            let Some(id) = picked else { return };
+            let (address, length) = self.read_granule(id);
             self.issue_read(id, address, length);
         }
     }

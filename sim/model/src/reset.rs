@@ -203,9 +203,14 @@ impl Model {
     }
 
     fn clear_queues(&mut self, function: usize) {
+        for id in self.contexts.taken(function) {
+            self.set_read_ready(id, false);
+        }
         let row = &mut self.functions[function];
         row.ready_queues = 0;
         row.fetch_queues = 0;
+        self.fetch_functions &= !(1 << function);
+        self.ready_functions &= !(1 << function);
         row.buffer_wait = 0;
         row.lock_wait = 0;
         row.completion_wait = 0;

@@ -7,7 +7,7 @@ use pcie_host::endpoint::Cycle;
 
 /// The engines, in the order in which they run within a cycle.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(usize)]
+#[repr(u64)]
 pub(crate) enum Engine {
     /// The power goes.
     Crash,
@@ -56,44 +56,55 @@ const ENGINES: [Engine; 13] = [
 /// A cycle that never comes.
 pub(crate) const NEVER: Cycle = Cycle::MAX;
 
-/// One due cycle for each engine.
+/// Bits of a key below the cycle: the engine, so that the smallest key is the first engine.
+const ENGINE_BITS: u32 = 4;
+const _: () = assert!(ENGINES.len() <= 1 << ENGINE_BITS);
+
+/// One due cycle for each engine, as keys: cycle, then engine.
 #[derive(Debug)]
 pub(crate) struct Schedule {
-    due: [Cycle; ENGINES.len()],
+    keys: [u64; ENGINES.len()],
+    first: u64,
 }
 
 impl Schedule {
     pub(crate) const fn new() -> Self {
-        Self { due: [NEVER; ENGINES.len()] }
+        Self { keys: [NEVER; ENGINES.len()], first: NEVER }
+    }
+
+    const fn key(engine: Engine, at: Cycle) -> u64 {
+        // Later than any run lasts is never.
+        if at >= NEVER >> ENGINE_BITS { NEVER } else { at << ENGINE_BITS | engine as u64 }
     }
 
     /// The engine is due at `at` and not before; [`NEVER`] takes it off.
     pub(crate) const fn set(&mut self, engine: Engine, at: Cycle) {
-        self.due[engine as usize] = at;
+        self.keys[engine as usize] = Self::key(engine, at);
     }
 
     /// The engine is due at `at`, or earlier if it was.
     pub(crate) fn no_later_than(&mut self, engine: Engine, at: Cycle) {
-        let due = &mut self.due[engine as usize];
-        *due = (*due).min(at);
+        let key = &mut self.keys[engine as usize];
+        *key = (*key).min(Self::key(engine, at));
     }
 
-    /// The first engine that is due, and when.
-    pub(crate) fn first(&self) -> (Cycle, Engine) {
-        let mut first = 0;
-        let mut at = self.due[0];
-        for (index, due) in self.due.iter().enumerate().skip(1) {
-            if *due < at {
-                at = *due;
-                first = index;
-            }
+    /// Finds out who is first, after changes.
+    pub(crate) fn settle(&mut self) {
+        self.first = self.keys.iter().copied().fold(NEVER, u64::min);
+    }
+
+    /// The first engine that is due, and when, as of the last [`settle`](Self::settle).
+    pub(crate) const fn first(&self) -> Option<(Cycle, Engine)> {
+        if self.first == NEVER {
+            return None;
         }
-        (at, ENGINES[first])
+        let engine = self.first & ((1 << ENGINE_BITS) - 1);
+        Some((self.first >> ENGINE_BITS, ENGINES[engine as usize]))
     }
 
     /// Nothing is due any more.
-    pub(crate) fn clear(&mut self) {
-        self.due = [NEVER; ENGINES.len()];
+    pub(crate) const fn clear(&mut self) {
+        self.keys = [NEVER; ENGINES.len()];
     }
 }
 
@@ -104,17 +115,20 @@ mod tests {
     #[test]
     fn runs_engines_of_one_cycle_in_their_order() {
         let mut schedule = Schedule::new();
-        assert_eq!(schedule.first().0, NEVER);
+        assert_eq!(schedule.first(), None);
         for engine in ENGINES.iter().rev() {
             schedule.set(*engine, 7);
         }
         for engine in ENGINES {
-            assert_eq!(schedule.first(), (7, engine));
+            schedule.settle();
+            assert_eq!(schedule.first(), Some((7, engine)));
             schedule.set(engine, NEVER);
         }
         schedule.set(Engine::Rq, 9);
         schedule.no_later_than(Engine::Rq, 12);
         schedule.no_later_than(Engine::Dispatch, 8);
-        assert_eq!(schedule.first(), (8, Engine::Dispatch));
+        schedule.set(Engine::TagTimeout, NEVER - 1);
+        schedule.settle();
+        assert_eq!(schedule.first(), Some((8, Engine::Dispatch)));
     }
 }

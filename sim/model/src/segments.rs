@@ -110,13 +110,18 @@ impl Model {
     pub(crate) fn set_read_ready(&mut self, id: u16, ready: bool) {
         let context = &self.contexts[id];
         let (function, queue) = (usize::from(context.function), usize::from(context.queue));
+        let compares = u32::from(context.kind != Kind::Read);
         let bit = 1 << self.contexts.index(id);
         let set = &mut self.functions[function].read_ready[queue];
+        if (*set & bit != 0) == ready {
+            return;
+        }
+        *set ^= bit;
         if ready {
-            *set |= bit;
+            self.compares_ready += compares;
             self.read_turns.activate(function, queue);
         } else {
-            *set &= !bit;
+            self.compares_ready -= compares;
             if *set == 0 {
                 self.read_turns.deactivate(function, queue);
             }
