@@ -107,6 +107,11 @@ fn describe(seed: u64, tally: &Tally) -> String {
     text
 }
 
+/// Parts of AQA, ASQ and ACQ written at random would name memory that happens to be the host's.
+fn describes_the_admin_queue(offset: u64, width: usize) -> bool {
+    offset < register::ACQ + 8 && offset + width as u64 > register::AQA
+}
+
 /// Says where a failure happened, so that it can be repeated.
 struct Whereabouts {
     seed: u64,
@@ -192,9 +197,9 @@ impl Campaign {
             let function = self.random.random_range(0..self.functions.len());
             self.tally.actions += 1;
             match self.random.random_range(0..100) {
-                0..8 if wild => self.write_doorbell(function),
-                8..12 if wild => self.write_register(function),
-                12..15 => self.spoil_a_read(function),
+                0..7 if wild => self.write_doorbell(function),
+                7..10 if wild => self.write_register(function),
+                10..12 => self.spoil_a_read(function),
                 _ => self.send_command(function, wild),
             }
             // Bursts as well as gaps.
@@ -289,7 +294,8 @@ impl Campaign {
         match self.random.random_range(0..8) {
             0 => controller.write64(register::ASQ, wild),
             1 => controller.write64(register::ACQ, wild),
-            2 => controller.write32(register::AQA, self.random.random()),
+            // No more than the rings' pages hold: beyond them the host has named nothing.
+            2 => controller.write32(register::AQA, self.random.random::<u32>() & 0x003f_003f),
             3 => controller.write32(register::CC, self.random.random()),
             4 => controller.write32(register::CC, crate::rig::enabled_configuration().into()),
             5 => {
@@ -299,11 +305,15 @@ impl Campaign {
             6 => {
                 let offset = self.random.random_range(0..msix::TABLE_OFFSET - 16);
                 let width = self.random.random_range(1..=16);
-                controller.raw_write(offset, &vec![wild as u8; width]);
+                if !describes_the_admin_queue(offset, width) {
+                    controller.raw_write(offset, &vec![wild as u8; width]);
+                }
             }
             _ => {
                 let offset = 4 * self.random.random_range(0..0x20);
-                controller.write32(offset, wild as u32);
+                if !describes_the_admin_queue(offset, 4) {
+                    controller.write32(offset, wild as u32);
+                }
             }
         }
     }
