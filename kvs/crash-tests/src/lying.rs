@@ -1,0 +1,93 @@
+//! A device handle that acknowledges an update and drops it: what the checker must notice.
+
+use rdstore::DeviceCapabilities;
+use rdstore::page_store::{DeviceGeometry, PageCompletion, PageOutcome, PageStore, QueueFull};
+
+/// Pages of `inner`, except that one Compare-and-Write is said to be done and never sent.
+pub struct LyingPages<P: PageStore> {
+    inner: P,
+    /// Compare-and-Writes until the lie.
+    honest: u64,
+    lies: Vec<PageCompletion<P::Buffer>>,
+}
+
+impl<P: PageStore> LyingPages<P> {
+    /// Lies after `honest` Compare-and-Writes, once.
+    pub fn new(inner: P, honest: u64) -> Self {
+        Self {
+            inner,
+            honest,
+            lies: Vec::new(),
+        }
+    }
+}
+
+impl<P: PageStore> PageStore for LyingPages<P> {
+    type Buffer = P::Buffer;
+
+    fn geometry(&self) -> DeviceGeometry {
+        self.inner.geometry()
+    }
+
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        self.inner.capabilities()
+    }
+
+    fn buffer(&mut self, bytes: usize) -> Option<Self::Buffer> {
+        self.inner.buffer(bytes)
+    }
+
+    fn submit_read(
+        &mut self,
+        block: u64,
+        buffer: Self::Buffer,
+        tag: u64,
+    ) -> Result<(), QueueFull<Self::Buffer>> {
+        self.inner.submit_read(block, buffer, tag)
+    }
+
+    fn submit_compare_and_write(
+        &mut self,
+        block: u64,
+        old: Self::Buffer,
+        new: Self::Buffer,
+        tag: u64,
+    ) -> Result<(), QueueFull<Self::Buffer>> {
+        if self.honest == 0 {
+            self.honest = u64::MAX;
+            self.lies.push(PageCompletion {
+                tag,
+                buffer: old,
+                new_buffer: Some(new),
+                result: Ok(PageOutcome::Done),
+            });
+            return Ok(());
+        }
+        self.honest -= 1;
+        self.inner.submit_compare_and_write(block, old, new, tag)
+    }
+
+    fn poll(&mut self, completions: &mut Vec<PageCompletion<Self::Buffer>>) -> usize {
+        let lies = self.lies.len();
+        completions.append(&mut self.lies);
+        lies + self.inner.poll(completions)
+    }
+
+    fn wait(&mut self, deadline_ns: u64) {
+        if self.lies.is_empty() {
+            self.inner.wait(deadline_ns);
+        }
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.inner.now_ns()
+    }
+
+    fn in_flight(&self) -> usize {
+        self.inner.in_flight() + self.lies.len()
+    }
+}

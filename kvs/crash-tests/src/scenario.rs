@@ -1,0 +1,1 @@
+//! Every kind of operation, in a store prepared for it.
