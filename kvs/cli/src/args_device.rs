@@ -24,7 +24,7 @@ pub struct DeviceArgs {
 /// `rdstore device …`
 #[derive(Subcommand, Debug)]
 pub enum DeviceCommand {
-    /// Print what the device says of itself (Identify, registers, features)
+    /// Print what the device says of itself: Identify data and features
     Identify(IdentifyArgs),
     /// Measure the driver and the device, without the store
     Perf(PerfArgs),

@@ -15,6 +15,17 @@ pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Writes `text` to stdout.
+///
+/// # Errors
+/// Stdout cannot be written; a reader that has gone is no reason to panic.
+pub fn print_text(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()?;
+    Ok(())
+}
+
 /// Bytes as people read them: text if it is printable UTF-8, else `0x…`.
 pub fn show_bytes(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {

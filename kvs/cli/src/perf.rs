@@ -14,7 +14,7 @@ use crate::args::{PerfArgs, RandomPattern};
 use crate::ceiling::{CommandShape, ceiling};
 use crate::machine::{Machine, MachineOptions, MissingFile, queue_options};
 use crate::outcome::Outcome;
-use crate::output::print_json;
+use crate::output::{print_json, print_text};
 use crate::store::single_device;
 
 use lane::{Lane, LaneSetup};
@@ -81,7 +81,7 @@ pub fn run(args: &PerfArgs, json: bool) -> anyhow::Result<Outcome> {
     if json {
         print_json(&report)?;
     } else {
-        print!("{}", render(&report, &ceiling));
+        print_text(&render(&report, &ceiling))?;
     }
     Ok(Outcome::Done)
 }

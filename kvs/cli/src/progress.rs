@@ -1,7 +1,7 @@
 //! A progress bar for long work: on stderr, and only when a person looks at it.
 
+use std::cell::RefCell;
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -42,9 +42,9 @@ impl Progress {
         }
     }
 
-    /// Time since the start, for messages to people only.
-    pub fn elapsed(&self) -> Duration {
-        self.bar.elapsed()
+    /// `done` units of all are done.
+    fn set(&self, done: u64) {
+        self.bar.set_position(done);
     }
 }
 
@@ -52,6 +52,27 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+thread_local! {
+    /// The bar of the walk that [`show_pages`] is told about.
+    static PAGES: RefCell<Option<Progress>> = const { RefCell::new(None) };
+}
+
+/// A progress function for the library's walks over all pages. The bar goes away with the last page.
+pub fn show_pages(done: u64, total: u64) {
+    PAGES.with_borrow_mut(|bar| {
+        bar.get_or_insert_with(|| Progress::new("pages", total))
+            .set(done);
+    });
+    if done >= total {
+        end_pages();
+    }
+}
+
+/// Takes the bar of [`show_pages`] away, whether the walk has come to its end or not.
+pub fn end_pages() {
+    PAGES.with_borrow_mut(|bar| *bar = None);
 }
 
 const TEMPLATE: &str = "{msg:<24} {bar:30} {human_pos}/{human_len} {eta}";

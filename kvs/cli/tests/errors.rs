@@ -308,8 +308,12 @@ fn ycsb_and_perf_check_what_they_are_given() {
         &["5000 bytes", "at most"],
     );
     shell.wrong(
-        "ycsb --device model:?size=1MiB --records 1000 --ops 10",
+        "ycsb --device model:?size=1MiB --records 300 --value-size 2500 --ops 10",
         &["full", "--records", "size="],
+    );
+    shell.wrong(
+        "ycsb --records 1000000000000 --verify",
+        &["do not fit in 1 GiB", "--records", "size="],
     );
     shell.wrong(
         "ycsb --device model:?vfs=0&queues=1 --clients 2 --records 10 --ops 1",

@@ -60,6 +60,31 @@ fn the_controller_is_as_fast_as_it_must_be() {
     }
 }
 
+/// A model that answers with constants is no model: other settings give what the formula says.
+#[test]
+fn other_settings_follow_the_formula() {
+    for (settings, rw, expected_cycles) in [
+        ("mps=128", "randread", 162.1),
+        ("mps=512", "randread", 138.1),
+        ("split=64", "randwrite", 195.0),
+        ("split=64", "caw", 390.0),
+        ("rtt_ns=4000", "randwrite", 263.1),
+        ("cpl_bytes=4096&rtt_ns=2000", "randwrite", 272.2),
+    ] {
+        let report = perf(&format!("--device model:?{settings} --rw {rw} --ops 3000"));
+        let cycles = report["cycles_per_command"].as_f64().unwrap();
+        let ceiling = report["ceiling_cycles"].as_f64().unwrap();
+        assert!(
+            (ceiling - expected_cycles).abs() < 0.1,
+            "{settings} {rw}: {report}"
+        );
+        assert!(
+            (0.999..1.03).contains(&(cycles / ceiling)),
+            "{settings} {rw}: {report}"
+        );
+    }
+}
+
 #[test]
 fn several_functions_and_queues_share_the_port() {
     for rw in ["randread", "randwrite", "caw"] {

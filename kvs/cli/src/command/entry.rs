@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::args::{DelArgs, GetArgs, KeyArgs, PutArgs};
 use crate::machine::MissingFile;
 use crate::outcome::Outcome;
-use crate::output::{from_hex, print_json, show_bytes, to_hex};
+use crate::output::{from_hex, print_json, print_text, show_bytes, to_hex};
 use crate::store::{open_to_read, open_to_write, unix_ms};
 
 /// Most bytes of a key.
@@ -125,7 +125,7 @@ fn report(key: &[u8], outcome: &Found, json: bool) -> anyhow::Result<Outcome> {
             eprintln!("key '{key}' has version {version}; nothing was changed");
         }
         Found::Missing { .. } => eprintln!("key '{key}' is not there; nothing was changed"),
-        _ if !json => println!("{word} '{key}', version {version}"),
+        _ if !json => print_text(&format!("{word} '{key}', version {version}\n"))?,
         _ => {}
     }
     Ok(if done {

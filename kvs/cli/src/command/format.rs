@@ -8,7 +8,8 @@ use super::info::{InfoJson, fields};
 use crate::args::FormatArgs;
 use crate::machine::MissingFile;
 use crate::outcome::Outcome;
-use crate::output::{print_json, render_fields, show_count};
+use crate::output::{print_json, print_text, render_fields, show_count};
+use crate::progress::{end_pages, show_pages};
 use crate::store::{open_machine, pages, random_seed};
 
 #[derive(Serialize)]
@@ -90,9 +91,12 @@ pub(super) fn run(args: &FormatArgs, json: bool) -> anyhow::Result<Outcome> {
         value_bytes: args.value_size,
         seed: random_seed()?,
         known_blank: machine.is_blank(),
+        progress: Some(show_pages),
         ..FormatOptions::default()
     };
-    let report = rdstore::format(&mut pages(&machine, 0)?, &options).map_err(name_the_option)?;
+    let report = rdstore::format(&mut pages(&machine, 0)?, &options);
+    end_pages();
+    let report = report.map_err(name_the_option)?;
     machine.keep();
     if json {
         print_json(&FormatJson {
@@ -106,9 +110,11 @@ pub(super) fn run(args: &FormatArgs, json: bool) -> anyhow::Result<Outcome> {
     if report.overwritten_pages > 0 {
         shown.push(("pages overwritten", show_count(report.overwritten_pages)));
     }
-    print!("{}", render_fields(&shown));
+    let mut text = render_fields(&shown);
     if let Some(prediction) = &report.prediction {
-        print!("\n{}", render_fields(&prediction_fields(prediction)));
+        text.push('\n');
+        text.push_str(&render_fields(&prediction_fields(prediction)));
     }
+    print_text(&text)?;
     Ok(Outcome::Done)
 }

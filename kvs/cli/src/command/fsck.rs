@@ -1,12 +1,13 @@
 //! `fsck`: proves that a store is sound.
 
-use rdstore::FsckOptions;
+use rdstore::{FsckOptions, Violation};
 use serde::Serialize;
 
 use crate::args::FsckArgs;
 use crate::machine::MissingFile;
 use crate::outcome::Outcome;
-use crate::output::{print_json, render_fields, show_count};
+use crate::output::{print_json, print_text, render_fields, show_count};
+use crate::progress::{end_pages, show_pages};
 use crate::store::{open_machine, pages};
 
 #[derive(Serialize)]
@@ -32,10 +33,17 @@ struct FsckJson {
 /// `rdstore fsck`
 pub(super) fn run(args: &FsckArgs, json: bool) -> anyhow::Result<Outcome> {
     let machine = open_machine(&args.device, MissingFile::Refuse)?;
-    let report = rdstore::fsck(&mut pages(&machine, 0)?, &FsckOptions::default())?;
+    let report = rdstore::fsck(
+        &mut pages(&machine, 0)?,
+        &FsckOptions {
+            progress: Some(show_pages),
+        },
+    );
+    end_pages();
+    let report = report?;
     let clean = report.is_clean();
     if json {
-        let violation = |v: &rdstore::Violation| ViolationJson {
+        let violation = |v: &Violation| ViolationJson {
             page: v.page,
             what: v.what.clone(),
         };
@@ -52,9 +60,6 @@ pub(super) fn run(args: &FsckArgs, json: bool) -> anyhow::Result<Outcome> {
             violations: report.violations.iter().map(violation).collect(),
         })?;
     } else {
-        for violation in &report.violations {
-            println!("page {}: {}", violation.page, violation.what);
-        }
         let verdict = if clean {
             "sound".to_owned()
         } else {
@@ -63,18 +68,18 @@ pub(super) fn run(args: &FsckArgs, json: bool) -> anyhow::Result<Outcome> {
                 report.violations_total
             )
         };
-        print!(
-            "{}",
-            render_fields(&[
-                ("pages read", show_count(report.pages)),
-                ("pages never written", show_count(report.blank_pages)),
-                ("keys", show_count(report.keys)),
-                ("keys beside their page", show_count(report.overflowed_keys)),
-                ("left by dead clients", show_count(report.orphans)),
-                ("fill", format!("{:.3}", report.fill)),
-                ("the store is", verdict),
-            ])
-        );
+        let fields = render_fields(&[
+            ("pages read", show_count(report.pages)),
+            ("pages never written", show_count(report.blank_pages)),
+            ("keys", show_count(report.keys)),
+            ("keys beside their page", show_count(report.overflowed_keys)),
+            ("left by dead clients", show_count(report.orphans)),
+            ("fill", format!("{:.3}", report.fill)),
+            ("the store is", verdict),
+        ]);
+        let violation = |v: &Violation| format!("page {}: {}\n", v.page, v.what);
+        let violations: String = report.violations.iter().map(violation).collect();
+        print_text(&(violations + &fields))?;
     }
     Ok(if clean {
         Outcome::Done

@@ -1,13 +1,13 @@
 //! `device identify`: what a device says of itself, under the standard's names.
 
 use nvme_spec::feature;
-use nvme_spec::field::DataStructure;
+use nvme_spec::field::{DataStructure, Field};
 use serde::Serialize;
 
 use crate::args::IdentifyArgs;
 use crate::machine::{Machine, MachineOptions, MissingFile};
 use crate::outcome::Outcome;
-use crate::output::print_json;
+use crate::output::{print_json, print_text};
 use crate::store::single_device;
 
 #[derive(Serialize)]
@@ -112,20 +112,22 @@ pub(super) fn run(args: &IdentifyArgs, json: bool) -> anyhow::Result<Outcome> {
         })?;
         return Ok(Outcome::Done);
     }
-    println!("Identify Controller (bytes, field, value)");
-    identify
-        .shown_fields()
-        .for_each(|field| println!("  {field}"));
-    println!("\nIdentify Namespace 1");
-    namespace
-        .shown_fields()
-        .for_each(|field| println!("  {field}"));
-    println!("\nFeatures");
+    let mut text = String::from("Identify Controller (bytes, field, value)\n");
+    let lines = |fields: &mut dyn Iterator<Item = Field<'_>>| -> String {
+        fields.map(|field| format!("  {field}\n")).collect()
+    };
+    text.push_str(&lines(&mut identify.shown_fields()));
+    text.push_str("\nIdentify Namespace 1\n");
+    text.push_str(&lines(&mut namespace.shown_fields()));
+    text.push_str("\nFeatures\n");
     for feature in &features {
-        println!(
-            "  {} {}: {:#010x}",
-            feature.feature, feature.name, feature.value
-        );
+        let FeatureJson {
+            feature,
+            name,
+            value,
+        } = feature;
+        text.push_str(&format!("  {feature} {name}: {value:#010x}\n"));
     }
+    print_text(&text)?;
     Ok(Outcome::Done)
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::args::InfoArgs;
 use crate::machine::MissingFile;
 use crate::outcome::Outcome;
-use crate::output::{print_json, render_fields, show_count};
+use crate::output::{print_json, print_text, render_fields, show_count};
 use crate::size::show_size;
 use crate::store::{open_machine, pages};
 
@@ -62,7 +62,7 @@ pub(super) fn run(args: &InfoArgs, json: bool) -> anyhow::Result<Outcome> {
     if json {
         print_json(&InfoJson::from(&info))?;
     } else {
-        print!("{}", render_fields(&fields(&info)));
+        print_text(&render_fields(&fields(&info)))?;
     }
     Ok(Outcome::Done)
 }

@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::args::StatsArgs;
 use crate::machine::MissingFile;
 use crate::outcome::Outcome;
-use crate::output::{Table, print_json, render_fields, show_count};
+use crate::output::{Table, print_json, print_text, render_fields, show_count};
+use crate::progress::{end_pages, show_pages};
 use crate::store::{open_machine, pages};
 
 #[derive(Serialize)]
@@ -54,7 +55,14 @@ struct StatsJson {
 /// `rdstore stats`
 pub(super) fn run(args: &StatsArgs, json: bool) -> anyhow::Result<Outcome> {
     let machine = open_machine(&args.device, MissingFile::Refuse)?;
-    let report = rdstore::fsck(&mut pages(&machine, 0)?, &FsckOptions::default())?;
+    let report = rdstore::fsck(
+        &mut pages(&machine, 0)?,
+        &FsckOptions {
+            progress: Some(show_pages),
+        },
+    );
+    end_pages();
+    let report = report?;
     let counters: Vec<CountersJson> = machine
         .counters()?
         .iter()
@@ -74,18 +82,15 @@ pub(super) fn run(args: &StatsArgs, json: bool) -> anyhow::Result<Outcome> {
         })?;
         return Ok(Outcome::Done);
     }
-    print!(
-        "{}",
-        render_fields(&[
-            ("keys", show_count(report.keys)),
-            ("bytes of keys and values", show_count(report.record_bytes)),
-            ("fill", format!("{:.3}", report.fill)),
-            ("pages", show_count(report.pages)),
-            ("pages never written", show_count(report.blank_pages)),
-            ("keys beside their page", show_count(report.overflowed_keys)),
-            ("left by dead clients", show_count(report.orphans)),
-        ])
-    );
+    let fields = render_fields(&[
+        ("keys", show_count(report.keys)),
+        ("bytes of keys and values", show_count(report.record_bytes)),
+        ("fill", format!("{:.3}", report.fill)),
+        ("pages", show_count(report.pages)),
+        ("pages never written", show_count(report.blank_pages)),
+        ("keys beside their page", show_count(report.overflowed_keys)),
+        ("left by dead clients", show_count(report.orphans)),
+    ]);
     let mut table = Table::new(&[
         "function",
         "reads",
@@ -118,10 +123,10 @@ pub(super) fn run(args: &StatsArgs, json: bool) -> anyhow::Result<Outcome> {
         );
         table.row(cells);
     }
-    print!(
-        "\nThe device's counters since power-on:\n{}",
+    print_text(&format!(
+        "{fields}\nThe device's counters since power-on:\n{}",
         table.render()
-    );
+    ))?;
     if !report.is_clean() {
         eprintln!(
             "the store is not sound ({} violations): run fsck",

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::args::{ExportArgs, ImportArgs};
 use crate::machine::MissingFile;
 use crate::outcome::Outcome;
-use crate::output::{from_hex, print_json, show_count, to_hex};
+use crate::output::{from_hex, print_json, print_text, show_count, to_hex};
 use crate::progress::Progress;
 use crate::store::{open_to_read, open_to_write};
 
@@ -105,11 +105,11 @@ pub(super) fn export(args: &ExportArgs, json: bool) -> anyhow::Result<Outcome> {
     } else if json {
         print_json(&TransferJson { records })?;
     } else {
-        println!(
-            "{} records written to {}",
+        print_text(&format!(
+            "{} records written to {}\n",
             show_count(records),
             args.file.display()
-        );
+        ))?;
     }
     Ok(Outcome::Done)
 }
@@ -166,7 +166,7 @@ pub(super) fn import(args: &ImportArgs, json: bool) -> anyhow::Result<Outcome> {
     if json {
         print_json(&TransferJson { records })?;
     } else {
-        println!("{} records stored", show_count(records));
+        print_text(&format!("{} records stored\n", show_count(records)))?;
     }
     Ok(Outcome::Done)
 }

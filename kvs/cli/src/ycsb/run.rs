@@ -17,8 +17,9 @@ use crate::args::YcsbArgs;
 use crate::args_ycsb::WorkloadChoice;
 use crate::machine::{Machine, MachineOptions, MissingFile, queue_options};
 use crate::outcome::{CheckFailed, Outcome};
-use crate::output::print_json;
+use crate::output::{print_json, print_text};
 use crate::progress::Progress;
+use crate::size::show_size;
 use crate::store::single_device;
 
 /// Operations of a workload when `--ops` is not given.
@@ -45,7 +46,7 @@ pub fn run(args: &YcsbArgs, json: bool) -> anyhow::Result<Outcome> {
     } else if json {
         reports.iter().try_for_each(print_json)?;
     } else {
-        print!("{}", render(&reports));
+        print_text(&render(&reports))?;
     }
     for detail in &bench.details {
         eprintln!("{detail}");
@@ -59,6 +60,23 @@ pub fn run(args: &YcsbArgs, json: bool) -> anyhow::Result<Outcome> {
     } else {
         Outcome::Negative
     })
+}
+
+/// What can never fit is said before an hour of loading.
+fn check_size(args: &YcsbArgs, machine: &Machine) -> anyhow::Result<()> {
+    let device_bytes = machine.controller(0)?.info().capacity_bytes();
+    let needed_bytes = args.records.saturating_mul(args.value_size as u64);
+    if needed_bytes > device_bytes {
+        bail!(
+            "{}: {} values of {} bytes do not fit in {}; use fewer --records, or a larger device \
+             (size=)",
+            machine.name(),
+            args.records,
+            args.value_size,
+            show_size(device_bytes)
+        );
+    }
+    Ok(())
 }
 
 /// A store with its clients, between phases.
@@ -90,6 +108,7 @@ impl<'a> Bench<'a> {
                 trace: false,
             },
         )?;
+        check_size(args, &machine)?;
         let depth = u32::from(args.outstanding) * COMMANDS_AN_OPERATION;
         let options = queue_options(depth.max(63), CompletionMode::Polling);
         if machine.is_blank() {
