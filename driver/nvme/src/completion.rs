@@ -134,3 +134,46 @@ impl Context<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(compare: Status, write: Status) -> Result<Outcome, DriverError> {
+        let request = Request {
+            command: CommandKind::CompareAndWrite,
+            lba: 0,
+            blocks: 1,
+        };
+        let context = Context {
+            device: &"device".into(),
+            request,
+            aborted_after_ns: None,
+        };
+        context.pair(compare, write)
+    }
+
+    /// A controller that takes the two for separate commands writes although the Compare failed:
+    /// neither a miscompare nor a success, and the medium has changed.
+    #[test]
+    fn a_write_that_ignored_its_compare_is_no_miscompare() {
+        let error = pair(Status::COMPARE_FAILURE, Status::SUCCESS).expect_err("not fused");
+        assert!(error.outcome_unknown());
+    }
+
+    #[test]
+    fn only_the_standards_two_statuses_make_a_miscompare() {
+        let missed = pair(Status::COMPARE_FAILURE, Status::ABORTED_FAILED_FUSED);
+        assert_eq!(missed, Ok(Outcome::Miscompare));
+        let odd = pair(Status::COMPARE_FAILURE, Status::INTERNAL_ERROR).expect_err("odd");
+        assert!(
+            !odd.outcome_unknown(),
+            "the Compare kept the Write from being executed"
+        );
+        let odd = pair(Status::SUCCESS, Status::ABORTED_FAILED_FUSED).expect_err("odd");
+        assert!(
+            !odd.outcome_unknown(),
+            "the Write says that it was not executed"
+        );
+    }
+}

@@ -37,6 +37,7 @@ impl Device {
             _ if entry.opcode() == admin::ABORT
                 && self.controllers[usize::from(function)].ignores_aborts =>
             {
+                self.controllers[usize::from(function)].ignored_aborts += 1;
                 return;
             }
             _ => self.run_admin(memory, function, &entry),

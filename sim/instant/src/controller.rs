@@ -64,6 +64,7 @@ pub(crate) struct Controller {
     pub(crate) unresettable: bool,
     /// Aborts are taken and never answered.
     pub(crate) ignores_aborts: bool,
+    pub(crate) ignored_aborts: u32,
     pub(crate) controller_resets: u32,
     pub(crate) function_resets: u32,
     pub(crate) doorbell_writes: u64,
@@ -95,6 +96,7 @@ impl Controller {
             stuck: false,
             unresettable: false,
             ignores_aborts: false,
+            ignored_aborts: 0,
             controller_resets: 0,
             function_resets: 0,
             doorbell_writes: 0,

@@ -153,6 +153,11 @@ impl InstantDevice {
         self.with(function, |controller| controller.ignores_aborts = ignore);
     }
 
+    /// Aborts taken and not answered so far.
+    pub fn ignored_aborts(&self, function: u8) -> u32 {
+        self.with(function, |controller| controller.ignored_aborts)
+    }
+
     /// Changes what Identify Controller says, FUSES or ACWU for example.
     pub fn edit_identify(&self, function: u8, edit: impl FnOnce(&mut IdentifyController)) {
         self.with(function, |controller| edit(&mut controller.identify));

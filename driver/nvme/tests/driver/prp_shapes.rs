@@ -41,6 +41,21 @@ fn transfers_of_every_page_count_arrive_in_order() {
     }
 }
 
+/// Buffers of one slab have lists of their own: commands in flight together must not share one.
+#[test]
+fn buffers_side_by_side_have_lists_of_their_own() {
+    let mut rig = rig_with(InstantOptions::default(), QueueOptions::default());
+    for fill in 0..20u8 {
+        let buffer = filled(&mut rig.pair, 5 * PAGE, fill + 1);
+        let lba = u64::from(fill) * 5;
+        rig.pair.submit_write(lba, 5, buffer, 0).expect("room");
+    }
+    assert_eq!(crate::rig::finish(&mut rig.pair).len(), 20);
+    for block in 0..100 {
+        assert_eq!(crate::rig::block(&rig.device, block), (block / 5) as u8 + 1);
+    }
+}
+
 /// A buffer may be larger than the transfer: the shape follows the transfer.
 #[test]
 fn a_short_transfer_into_a_long_buffer_touches_its_start_only() {

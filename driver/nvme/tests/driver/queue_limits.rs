@@ -141,3 +141,15 @@ fn an_idle_wait_without_a_deadline_breaks_nothing() {
     assert_eq!(rig.pair.wait(u64::MAX), nvme_driver::Wake::Deadline);
     crate::rig::write(&mut rig.pair, 0, 1).expect("it still works");
 }
+
+/// A request that has failed already must not wait for a device that has nothing to do.
+#[test]
+fn a_wait_ends_at_once_when_something_has_failed_already() {
+    let mut rig = rig_of(4, 1024);
+    let buffer = filled(&mut rig.pair, PAGE, 0);
+    rig.pair
+        .submit_write(0, 9, buffer, 0)
+        .expect("taken, to fail");
+    assert_eq!(rig.pair.wait(1_000_000_000), nvme_driver::Wake::Device);
+    assert_eq!(rig.device.now_ns(), 0);
+}

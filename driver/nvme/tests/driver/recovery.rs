@@ -155,6 +155,32 @@ fn an_abort_without_an_answer_costs_a_reset() {
     write(&mut rig.pair, 0, 1).expect("it works on");
 }
 
+/// The Abort Command Limit (ACL) of this controller is 4. A reset makes room again.
+#[test]
+fn no_more_aborts_than_the_limit_are_outstanding() {
+    let mut rig = rig();
+    rig.device.ignore_aborts(0, true);
+    for tag in 0..10 {
+        rig.device
+            .inject(Injection::new(Fault::LoseCommand).on_queue(1));
+        let buffer = filled(&mut rig.pair, PAGE, 0);
+        rig.pair.submit_read(0, 1, buffer, tag).expect("room");
+    }
+    assert_eq!(finish(&mut rig.pair).len(), 10);
+    assert_eq!(rig.device.ignored_aborts(0), 4);
+    assert_eq!(rig.device.resets(0).controller, 1);
+    rig.device.ignore_aborts(0, false);
+    rig.device
+        .inject(Injection::new(Fault::LoseCommand).on_queue(1));
+    let buffer = filled(&mut rig.pair, PAGE, 0);
+    rig.pair.submit_read(0, 1, buffer, 0).expect("room");
+    let error = finish_one(&mut rig.pair).result.expect_err("lost");
+    assert!(
+        matches!(error, DriverError::TimedOut { .. }),
+        "aborted, no reset: {error}"
+    );
+}
+
 /// The command ends by itself after its Abort was sent, but the Abort is never answered: the admin
 /// queue is broken, which only a reset mends.
 #[test]
