@@ -109,11 +109,11 @@ Examples:
 A FILE that does not exist is created: size= bytes, else 1 GiB, sparse. A device that holds a store
 or foreign data is refused without --force.")]
 pub struct FormatArgs {
+    /// Which device.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub device: StoreDeviceArgs,
+    /// How a new store is made.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub layout: LayoutArgs,
     /// Predict fill and I/Os an operation for this many records
     #[arg(long, value_name = "N", requires = "value_size")]
@@ -151,11 +151,11 @@ Examples:
 A FILE that does not exist is created and formatted. --if-version and --if-absent end with exit
 code 1 when the condition does not hold.")]
 pub struct PutArgs {
+    /// Which device.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub device: StoreDeviceArgs,
+    /// Which key.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub key: KeyArgs,
     /// The value; '-' reads it from stdin
     #[arg(value_name = "VALUE", allow_hyphen_values = true)]
@@ -182,11 +182,11 @@ Examples:
 The value is printed as it is; a newline follows on a terminal only. A key that is not there is exit
 code 1.")]
 pub struct GetArgs {
+    /// Which device.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub device: StoreDeviceArgs,
+    /// Which key.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub key: KeyArgs,
 }
 
@@ -199,11 +199,11 @@ Examples:
 
 A key that is not there is exit code 1.")]
 pub struct DelArgs {
+    /// Which device.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub device: StoreDeviceArgs,
+    /// Which key.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub key: KeyArgs,
 }
 
@@ -219,8 +219,8 @@ Examples:
 Keys come in the order of the pages, which means nothing. A scan that stops at --limit says the
 cursor to go on from.")]
 pub struct ScanArgs {
+    /// Which device.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub device: StoreDeviceArgs,
     /// Stop after N entries
     #[arg(long, value_name = "N")]
@@ -242,8 +242,8 @@ pub struct ScanArgs {
 Example:
   rdstore info --device model:disk.img")]
 pub struct InfoArgs {
+    /// Which device.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub device: StoreDeviceArgs,
 }
 
@@ -256,8 +256,8 @@ Example:
 The device's counters are those of log page C0h and count from its power-on; a model: device is
 powered on by the command itself.")]
 pub struct StatsArgs {
+    /// Which device.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub device: StoreDeviceArgs,
 }
 
@@ -269,8 +269,8 @@ Example:
 
 Writes nothing. A store that is not sound is exit code 1.")]
 pub struct FsckArgs {
+    /// Which device.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub device: StoreDeviceArgs,
 }
 
@@ -284,8 +284,8 @@ Examples:
 Each line is one record: {\"key\":…,\"value\":…} where both are text, {\"key_hex\":…,\"value_hex\":…}
 where they are not. Versions are not kept: import gives new ones.")]
 pub struct ExportArgs {
+    /// Which device.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub device: StoreDeviceArgs,
     /// File to write; '-' is stdout
     #[arg(value_name = "FILE", default_value = "-")]
@@ -302,11 +302,11 @@ Examples:
 A FILE of the device that does not exist is created and formatted. Keys that are there get the new
 value.")]
 pub struct ImportArgs {
+    /// Which device.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub device: StoreDeviceArgs,
+    /// How a new store is made.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub layout: LayoutArgs,
     /// File to read; '-' is stdin
     #[arg(value_name = "FILE", default_value = "-")]

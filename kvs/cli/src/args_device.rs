@@ -37,8 +37,8 @@ Examples:
   rdstore device identify
   rdstore device identify --device model:disk.img --function 1 --json")]
 pub struct IdentifyArgs {
+    /// Which device.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub device: DeviceArgs,
     /// The function to ask: 0 is the PF, 1 the first VF
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -81,8 +81,8 @@ Cycles are those of the device's core clock (8 ns). A fused pair counts as one c
 from the doorbell to the completion entry, both at the device's port. Writes and pairs go to a
 device in memory only, unless --destroy says that the device's content may be lost.")]
 pub struct PerfArgs {
+    /// Which device.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub device: DeviceArgs,
     /// What to send
     #[arg(long, value_enum, default_value = "randread")]

@@ -66,11 +66,11 @@ order of keys. Latencies are simulated time; of the clients' software they hold 
 only (host_ns= each). A store that is there already is used, and keys named user… in it are
 overwritten.")]
 pub struct YcsbArgs {
+    /// Which device.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub device: DeviceArgs,
+    /// How a new store is made.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub layout: LayoutArgs,
     /// The core workload
     #[arg(long, value_enum, default_value = "all")]
