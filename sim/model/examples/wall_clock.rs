@@ -33,14 +33,19 @@ fn rate(kind: Kind, depth: usize, commands: u64) {
     run(commands / 10 + commands);
     let wall_ns = begin.elapsed().as_nanos() as f64 / commands as f64;
     let cpu_ns = (cpu_ns() - cpu_begin) as f64 / commands as f64;
-    println!("{kind:?} QD{depth}: {wall_ns:.0} ns of wall clock a command, {cpu_ns:.0} ns of processor time");
+    println!(
+        "{kind:?} QD{depth}: {wall_ns:.0} ns of wall clock a command, {cpu_ns:.0} ns of processor time"
+    );
 }
 
 fn main() {
     let only = std::env::args().nth(1);
     for kind in [Kind::Read, Kind::Write, Kind::Pair, Kind::FailingPair] {
         for depth in [1, 64] {
-            if only.as_ref().is_none_or(|only| *only == format!("{kind:?}{depth}")) {
+            if only
+                .as_ref()
+                .is_none_or(|only| *only == format!("{kind:?}{depth}"))
+            {
                 rate(kind, depth, 300_000);
             }
         }

@@ -4,7 +4,7 @@ use nvme_spec::Status;
 
 use crate::admin::{self, AdminAction, ControllerView, HostPiece, IoCounters};
 use crate::completion::Ended;
-use crate::context::{Kind, Phase};
+use crate::context::Kind;
 use crate::function::{AdminWait, DeferredCompletion, Function};
 use crate::model::Model;
 use crate::rq::{DataBurst, Source};
@@ -25,15 +25,24 @@ impl View<'_> {
 
 impl ControllerView for View<'_> {
     fn completion_queue_exists(&self, queue_id: u16) -> bool {
-        self.own().completion.get(usize::from(queue_id)).is_some_and(|queue| queue.live)
+        self.own()
+            .completion
+            .get(usize::from(queue_id))
+            .is_some_and(|queue| queue.live)
     }
 
     fn submission_queue_exists(&self, queue_id: u16) -> bool {
-        self.own().submission.get(usize::from(queue_id)).is_some_and(|queue| queue.live)
+        self.own()
+            .submission
+            .get(usize::from(queue_id))
+            .is_some_and(|queue| queue.live)
     }
 
     fn completion_queue_in_use(&self, queue_id: u16) -> bool {
-        self.own().completion.get(usize::from(queue_id)).is_some_and(|queue| queue.users > 0)
+        self.own()
+            .completion
+            .get(usize::from(queue_id))
+            .is_some_and(|queue| queue.users > 0)
     }
 
     fn any_io_queue_exists(&self) -> bool {
@@ -52,7 +61,8 @@ impl ControllerView for View<'_> {
 impl Model {
     /// The context of a function's admin queue.
     pub(crate) const fn admin_context(&self, function: usize) -> u16 {
-        self.contexts.id(function, self.geometry.contexts_per_function as usize)
+        self.contexts
+            .id(function, self.geometry.contexts_per_function as usize)
     }
 
     /// An admin command has been decoded: hands it to the admin engine.
@@ -79,7 +89,10 @@ impl Model {
                 self.execute_admin(id);
             }
         }
-        self.schedule.set(Engine::Admin, self.in_admin.front().map_or(NEVER, |entry| entry.0));
+        self.schedule.set(
+            Engine::Admin,
+            self.in_admin.front().map_or(NEVER, |entry| entry.0),
+        );
     }
 
     fn execute_admin(&mut self, id: u16) {
@@ -87,7 +100,11 @@ impl Model {
         let action = admin::execute(
             &mut self.admins[function],
             &self.admin_config,
-            &View { functions: &self.functions, function, now: self.now },
+            &View {
+                functions: &self.functions,
+                function,
+                now: self.now,
+            },
             &self.contexts[id].sqe[0],
             &mut self.admin_buffers[function],
         );
@@ -103,7 +120,11 @@ impl Model {
     fn carry_out(&mut self, id: u16, function: usize, action: AdminAction) {
         let row = &mut self.functions[function];
         match action {
-            AdminAction::Complete { status, dword0, do_not_retry } => {
+            AdminAction::Complete {
+                status,
+                dword0,
+                do_not_retry,
+            } => {
                 let context = &mut self.contexts[id];
                 context.status[0] = status;
                 context.dword0 = dword0;
@@ -111,11 +132,21 @@ impl Model {
                 self.finish(id);
             }
             AdminAction::TransferToHost { pieces, .. } => self.transfer_to_host(id, pieces),
-            AdminAction::CreateCompletionQueue { queue_id, entries, address, interrupt_vector } => {
+            AdminAction::CreateCompletionQueue {
+                queue_id,
+                entries,
+                address,
+                interrupt_vector,
+            } => {
                 row.completion[usize::from(queue_id)].create(address, entries, interrupt_vector);
                 self.finish(id);
             }
-            AdminAction::CreateSubmissionQueue { queue_id, entries, address, completion_queue_id } => {
+            AdminAction::CreateSubmissionQueue {
+                queue_id,
+                entries,
+                address,
+                completion_queue_id,
+            } => {
                 row.completion[usize::from(completion_queue_id)].users += 1;
                 let queue = &mut row.submission[usize::from(queue_id)];
                 queue.create(address, entries, completion_queue_id);
@@ -137,10 +168,17 @@ impl Model {
                 row.completion[usize::from(queue_id)].live = false;
                 self.finish(id);
             }
-            AdminAction::Abort { queue_id, command_id } => self.abort(id, function, queue_id, command_id),
+            AdminAction::Abort {
+                queue_id,
+                command_id,
+            } => self.abort(id, function, queue_id, command_id),
             AdminAction::AbortAsyncEvent { command_id } => {
                 let status = Status::ABORT_REQUESTED;
-                row.deferred.push_back(DeferredCompletion { command_id, dword0: 0, status });
+                row.deferred.push_back(DeferredCompletion {
+                    command_id,
+                    dword0: 0,
+                    status,
+                });
                 self.post_deferred(function);
                 self.finish(id);
             }
@@ -170,7 +208,9 @@ impl Model {
     /// Completes an admin command that waited, if what it waited for has come.
     pub(crate) fn check_admin_wait(&mut self, function: usize) {
         let row = &mut self.functions[function];
-        let AdminWait::QueueEmpty(queue_id) = row.admin_wait else { return };
+        let AdminWait::QueueEmpty(queue_id) = row.admin_wait else {
+            return;
+        };
         let queue = &mut row.submission[usize::from(queue_id)];
         if queue.in_flight > 0 || queue.reads > 0 {
             return;
@@ -181,93 +221,16 @@ impl Model {
         self.finish(self.admin_context(function));
     }
 
-    /// §5.1 Abort. A prefetched command ends at once, if its completion queue has a slot; one in flight
-    /// ends when what is under way of it has ended, if nothing of it has reached host or medium. The
-    /// Abort's own completion follows.
-    fn abort(&mut self, id: u16, function: usize, queue_id: u16, command_id: u16) {
-        let aborted = self.abort_prefetched(function, queue_id, command_id);
-        let in_flight = if aborted { None } else { self.abort_in_flight(function, queue_id, command_id) };
-        if let Some(target) = in_flight {
-            self.functions[function].admin_wait = AdminWait::ContextEnds(target);
-            self.try_end(target);
-        } else {
-            self.contexts[id].dword0 = u32::from(!aborted);
-            self.finish(id);
-        }
-    }
-
-    fn abort_prefetched(&mut self, function: usize, queue_id: u16, command_id: u16) -> bool {
-        let row = &mut self.functions[function];
-        let queue = &mut row.submission[usize::from(queue_id)];
-        let found = (0..queue.fifo_used).find(|index| {
-            let is_it = queue.peek(*index).is_some_and(|sqe| sqe.command_id() == command_id);
-            is_it && !queue.is_aborted(*index)
-        });
-        let Some(index) = found else { return false };
-        let completion = usize::from(queue.completion_queue);
-        if queue_id == 0 || !row.completion[completion].reserve(1) {
-            return false;
-        }
-        row.completion[completion].reserved -= 1;
-        queue.aborted |= 1 << queue.place(index);
-        let slot = (queue.head as usize + index) % queue.entries as usize;
-        let ended = Ended {
-            command_id,
-            status: Status::ABORT_REQUESTED,
-            dword0: 0,
-            do_not_retry: false,
-            doorbell_at: queue.doorbell_at.get(slot).copied().unwrap_or(0),
-        };
-        let vector = row.completion[completion].vector;
-        self.post(function, queue_id, ended);
-        if let Some(vector) = vector {
-            self.interrupt(function, queue_id, vector, 1);
-        }
-        true
-    }
-
-    /// Marks a command in flight as aborted; returns its context, whose end the Abort waits for.
-    fn abort_in_flight(&mut self, function: usize, queue_id: u16, command_id: u16) -> Option<u16> {
-        let target = self.contexts.taken(function).find(|id| {
-            let context = &self.contexts[*id];
-            let hits = |half: usize| {
-                context.posts >> half & 1 == 1 && context.sqe[half].command_id() == command_id
-            };
-            context.queue == queue_id && context.kind != Kind::Admin && (hits(0) || hits(1))
-        })?;
-        let context = &mut self.contexts[target];
-        let moves = |phase| matches!(phase, Phase::Reading | Phase::Writing);
-        let too_late = context.failed
-            || context.wrote
-            || context.ended_halves > 0
-            || context.rq_bursts > 0
-            || context.segments.iter().any(|segment| moves(segment.phase));
-        if too_late || queue_id == 0 {
-            return None;
-        }
-        let is_first = context.sqe[0].command_id() == command_id && context.posts & 1 == 1;
-        if !is_first {
-            // The Write of a pair: its Compare goes on alone.
-            context.status[1] = Status::ABORT_REQUESTED;
-        } else if context.kind == Kind::Decoding {
-            context.status[0] = Status::ABORT_REQUESTED;
-        } else {
-            context.failed = true;
-            context.status[0] = Status::ABORT_REQUESTED;
-            self.withdraw(target);
-            self.drop_locks(target);
-        }
-        Some(target)
-    }
-
     /// Completes Asynchronous Event Requests for which there is an event.
     pub(crate) fn send_events(&mut self, function: usize) {
         while let Some(event) = self.admins[function].take_event_completion() {
-            self.functions[function].deferred.push_back(DeferredCompletion {
-                command_id: event.command_id,
-                dword0: event.dword0,
-                status: Status::SUCCESS,
-            });
+            self.functions[function]
+                .deferred
+                .push_back(DeferredCompletion {
+                    command_id: event.command_id,
+                    dword0: event.dword0,
+                    status: Status::SUCCESS,
+                });
         }
         self.post_deferred(function);
     }
@@ -281,16 +244,28 @@ impl Model {
             }
             self.functions[function].completion[0].reserved -= 1;
             self.functions[function].deferred.pop_front();
-            let DeferredCompletion { command_id, dword0, status } = deferred;
+            let DeferredCompletion {
+                command_id,
+                dword0,
+                status,
+            } = deferred;
             let do_not_retry = false;
             self.post(
                 function,
                 0,
-                Ended { command_id, status, dword0, do_not_retry, doorbell_at: self.now },
+                Ended {
+                    command_id,
+                    status,
+                    dword0,
+                    do_not_retry,
+                    doorbell_at: self.now,
+                },
             );
             posted += 1;
         }
-        if posted > 0 && let Some(vector) = self.functions[function].completion[0].vector {
+        if posted > 0
+            && let Some(vector) = self.functions[function].completion[0].vector
+        {
             self.interrupt(function, 0, vector, posted);
         }
     }

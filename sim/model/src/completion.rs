@@ -83,7 +83,11 @@ impl Model {
                 command_id: context.sqe[half].command_id(),
                 status,
                 dword0: context.dword0,
-                do_not_retry: if admin { context.do_not_retry } else { fails_again(status) },
+                do_not_retry: if admin {
+                    context.do_not_retry
+                } else {
+                    fails_again(status)
+                },
                 doorbell_at: context.doorbell_at[half],
             };
             if !status.is_success() && !admin {
@@ -92,7 +96,9 @@ impl Model {
             self.post(function, queue, ended);
             posted += 1;
         }
-        if posted > 0 && let Some(vector) = self.functions[function].completion[completion].vector {
+        if posted > 0
+            && let Some(vector) = self.functions[function].completion[completion].vector
+        {
             self.interrupt(function, queue, vector, posted);
         }
         if self.contexts[id].ended_halves == self.contexts[id].completions {
@@ -104,7 +110,9 @@ impl Model {
     pub(crate) fn post_waiting(&mut self, function: usize, completion_queue: u16) {
         let mut waiting = self.functions[function].completion_wait;
         while waiting != 0 {
-            let id = self.contexts.id(function, waiting.trailing_zeros() as usize);
+            let id = self
+                .contexts
+                .id(function, waiting.trailing_zeros() as usize);
             waiting &= waiting - 1;
             let queue = usize::from(self.contexts[id].queue);
             if self.functions[function].submission[queue].completion_queue == completion_queue {
@@ -131,7 +139,10 @@ impl Model {
         );
         let mut bytes = [0; 16];
         bytes.copy_from_slice(entry.as_bytes());
-        let tlp = SmallTlp::Completion { address, entry: bytes };
+        let tlp = SmallTlp::Completion {
+            address,
+            entry: bytes,
+        };
         let completion_at = self.rq.push(function as u8, tlp, self.now);
         if self.trace.options.commands {
             self.trace.commands.push(CommandTrace {
@@ -254,7 +265,8 @@ impl Model {
     /// Ends a failed or doomed context if nothing of it is under way any more.
     pub(crate) fn try_end(&mut self, id: u16) {
         let context = &self.contexts[id];
-        if context.kind == Kind::Free || !(context.failed || context.doomed) || !context.is_quiet() {
+        if context.kind == Kind::Free || !(context.failed || context.doomed) || !context.is_quiet()
+        {
             return;
         }
         for index in 0..2 {

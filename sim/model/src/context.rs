@@ -278,7 +278,9 @@ impl Contexts {
     pub(crate) fn taken(&self, function: usize) -> impl Iterator<Item = u16> + use<> {
         let taken = !self.free[function] & (self.mask(false) | self.mask(true));
         let first = self.id(function, 0);
-        (0..32u16).filter(move |index| taken >> index & 1 == 1).map(move |index| first + index)
+        (0..32u16)
+            .filter(move |index| taken >> index & 1 == 1)
+            .map(move |index| first + index)
     }
 
     /// The row dispatched first among a set of a function's rows.

@@ -63,7 +63,10 @@ impl Model {
                 self.decode(id);
             }
         }
-        self.schedule.set(Engine::Decode, self.decoding.front().map_or(NEVER, |entry| entry.0));
+        self.schedule.set(
+            Engine::Decode,
+            self.decoding.front().map_or(NEVER, |entry| entry.0),
+        );
         self.fetch_everything();
     }
 
@@ -77,7 +80,11 @@ impl Model {
             Ok(()) => self.walk_prps(id),
             Err(rejection) => {
                 let context = &mut self.contexts[id];
-                context.kind = if context.completions == 2 { Kind::Pair } else { Kind::Status };
+                context.kind = if context.completions == 2 {
+                    Kind::Pair
+                } else {
+                    Kind::Status
+                };
                 context.failed = true;
                 context.status[0] = rejection.status;
                 context.rejection = Some(rejection);
@@ -91,12 +98,18 @@ impl Model {
         let sqe = &self.contexts[id].sqe[0];
         if !status.is_success() {
             // Half a pair that could be none in any company is invalid, not alone.
-            let expected = if sqe.fuse() == Fuse::First { nvm::COMPARE } else { nvm::WRITE };
-            return Err(if status == Status::ABORTED_MISSING_FUSED && sqe.opcode() != expected {
-                Rejection::at(OPCODE_BYTE, Status::INVALID_FIELD)
+            let expected = if sqe.fuse() == Fuse::First {
+                nvm::COMPARE
             } else {
-                Rejection::at(FLAGS_BYTE, status)
-            });
+                nvm::WRITE
+            };
+            return Err(
+                if status == Status::ABORTED_MISSING_FUSED && sqe.opcode() != expected {
+                    Rejection::at(OPCODE_BYTE, Status::INVALID_FIELD)
+                } else {
+                    Rejection::at(FLAGS_BYTE, status)
+                },
+            );
         }
         let sound = self.check(sqe)?;
         self.accept(id, sound);
@@ -197,7 +210,12 @@ impl Model {
         }
         if kind == Kind::Status {
             // Flush: what has been completed is in the medium already.
-            return Ok(Sound { kind, medium_offset: 0, length: 0, prp: PrpSet::default() });
+            return Ok(Sound {
+                kind,
+                medium_offset: 0,
+                length: 0,
+                prp: PrpSet::default(),
+            });
         }
         if sqe.cdw12 & CDW12_PROTECTION_MASK != 0 {
             // The namespace has no protection information.
@@ -215,7 +233,12 @@ impl Model {
         }
         let length = length as u32;
         let prp = check_prps(sqe, length)?;
-        Ok(Sound { kind, medium_offset: sqe.starting_lba() * block_bytes, length, prp })
+        Ok(Sound {
+            kind,
+            medium_offset: sqe.starting_lba() * block_bytes,
+            length,
+            prp,
+        })
     }
 
     /// Notes the PRP entries that stand in the command itself.
@@ -245,5 +268,10 @@ fn check_prps(sqe: &SubmissionEntry, length: u32) -> Result<PrpSet, Rejection> {
     if sqe.prp2 & alignment != 0 {
         return Err(Rejection::at(PRP2_BYTE, Status::INVALID_FIELD));
     }
-    Ok(PrpSet { entries, known, offset: offset as u16, list: sqe.prp2 })
+    Ok(PrpSet {
+        entries,
+        known,
+        offset: offset as u16,
+        list: sqe.prp2,
+    })
 }

@@ -33,7 +33,9 @@ impl Head {
 
 impl SubmissionQueue {
     fn head_of_fifo(&self) -> Head {
-        let Some(first) = self.peek(0) else { return Head::Waits };
+        let Some(first) = self.peek(0) else {
+            return Head::Waits;
+        };
         match first.fuse() {
             Fuse::First => match self.peek(1).map(SubmissionEntry::fuse) {
                 None => Head::Waits,
@@ -59,7 +61,8 @@ fn cost(block_bytes: u32, most: u32, sqe: &SubmissionEntry) -> u32 {
 impl Model {
     /// Something has changed that may let a command go.
     pub(crate) fn kick_dispatch(&mut self) {
-        self.schedule.no_later_than(Engine::Dispatch, self.now.max(self.dispatch_from));
+        self.schedule
+            .no_later_than(Engine::Dispatch, self.now.max(self.dispatch_from));
     }
 
     /// Brings the ready sets in line with a queue's FIFO.
@@ -126,10 +129,14 @@ impl Model {
         let (block_bytes, most) = (self.block_bytes, self.geometry.maximum_transfer_bytes);
         let submission = &row.submission;
         let of_queue = |id: usize| {
-            let first = submission[id].peek(0).map_or(0, |sqe| cost(block_bytes, most, sqe));
+            let first = submission[id]
+                .peek(0)
+                .map_or(0, |sqe| cost(block_bytes, most, sqe));
             first * (1 + u32::from(submission[id].head_of_fifo() == Head::Pair))
         };
-        let Some(id) = row.dispatch_turns.select(allowed, of_queue) else { return false };
+        let Some(id) = row.dispatch_turns.select(allowed, of_queue) else {
+            return false;
+        };
         let bytes = of_queue(id);
         row.dispatch_turns.charge(id, bytes);
         let head = row.submission[id].head_of_fifo();
@@ -146,7 +153,11 @@ impl Model {
         let pair = head == Head::Pair;
         let aborted = [queue.is_aborted(0), pair && queue.is_aborted(1)];
         let rung_at = |queue: &SubmissionQueue| -> Cycle {
-            queue.doorbell_at.get(queue.head as usize).copied().unwrap_or(0)
+            queue
+                .doorbell_at
+                .get(queue.head as usize)
+                .copied()
+                .unwrap_or(0)
         };
         let mut doorbell_at = [rung_at(queue), 0];
         let mut sqe = [queue.pop(), SubmissionEntry::default()];
@@ -159,7 +170,9 @@ impl Model {
         self.want_fetch(function, id);
         self.fetch_everything();
 
-        let Some(context) = self.contexts.take(function, id == 0) else { return };
+        let Some(context) = self.contexts.take(function, id == 0) else {
+            return;
+        };
         let row = &mut self.contexts[context];
         row.queue = id;
         row.sqe = sqe;
@@ -170,9 +183,9 @@ impl Model {
         if head == Head::Orphan {
             row.status[0] = Status::ABORTED_MISSING_FUSED;
         }
-        for half in 0..2 {
-            if aborted[half] {
-                row.status[half] = Status::ABORT_REQUESTED;
+        for (status, aborted) in row.status.iter_mut().zip(aborted) {
+            if aborted {
+                *status = Status::ABORT_REQUESTED;
             }
         }
         row.delayed = true;

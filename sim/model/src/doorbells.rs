@@ -20,7 +20,12 @@ impl Model {
     /// A write into the doorbell page.
     pub(crate) fn ring(&mut self, function: usize, offset: u64, value: u32) {
         let at = self.now + self.timing.doorbell_cycles;
-        let doorbell = PendingDoorbell { at, function: function as u8, offset: offset as u32, value };
+        let doorbell = PendingDoorbell {
+            at,
+            function: function as u8,
+            offset: offset as u32,
+            value,
+        };
         self.doorbells.push_back(doorbell);
         self.schedule.no_later_than(Engine::Doorbells, at);
     }
@@ -60,7 +65,13 @@ impl Model {
 
     /// New tail of a submission queue. A value that is no slot, or that hands over nothing new
     /// (the same again, or past the head), is an error (§5.2 Figure 45) and changes nothing.
-    fn set_tail(&mut self, function: usize, id: u16, value: u32, rung_at: Cycle) -> Result<(), AsyncEvent> {
+    fn set_tail(
+        &mut self,
+        function: usize,
+        id: u16,
+        value: u32,
+        rung_at: Cycle,
+    ) -> Result<(), AsyncEvent> {
         let row = &mut self.functions[function];
         let queue = row
             .submission

@@ -13,7 +13,12 @@ pub(crate) struct Drr {
 impl Drr {
     pub(crate) fn new(rows: usize, quantum_bytes: u32) -> Self {
         assert!(rows <= 64, "a row set is one u64");
-        Self { quantum_bytes, active: 0, current: 0, deficit_bytes: vec![0; rows] }
+        Self {
+            quantum_bytes,
+            active: 0,
+            current: 0,
+            deficit_bytes: vec![0; rows],
+        }
     }
 
     /// The row has work.
@@ -34,12 +39,18 @@ impl Drr {
 
     /// The row whose turn it is, among the active rows in `allowed`; `cost` is what a row's next
     /// piece would take. The choice stands until [`charge`](Self::charge).
-    pub(crate) fn select(&mut self, allowed: u64, mut cost: impl FnMut(usize) -> u32) -> Option<usize> {
+    pub(crate) fn select(
+        &mut self,
+        allowed: u64,
+        mut cost: impl FnMut(usize) -> u32,
+    ) -> Option<usize> {
         let eligible = self.active & allowed;
         if eligible == 0 {
             return None;
         }
-        if eligible >> self.current & 1 == 1 && self.deficit_bytes[self.current] >= cost(self.current) {
+        if eligible >> self.current & 1 == 1
+            && self.deficit_bytes[self.current] >= cost(self.current)
+        {
             return Some(self.current);
         }
         loop {
@@ -56,7 +67,10 @@ impl Drr {
 
     /// The selected row moves `bytes`.
     pub(crate) fn charge(&mut self, row: usize, bytes: u32) {
-        debug_assert!(self.deficit_bytes[row] >= bytes, "row {row} moves more than it may");
+        debug_assert!(
+            self.deficit_bytes[row] >= bytes,
+            "row {row} moves more than it may"
+        );
         self.deficit_bytes[row] = self.deficit_bytes[row].saturating_sub(bytes);
     }
 }
@@ -96,7 +110,10 @@ impl FairScheduler {
     }
 
     /// Whose turn it is: function, queue, and the cost of its next piece as `cost` tells it.
-    pub(crate) fn select(&mut self, cost: impl Fn(usize, usize) -> u32) -> Option<(usize, usize, u32)> {
+    pub(crate) fn select(
+        &mut self,
+        cost: impl Fn(usize, usize) -> u32,
+    ) -> Option<(usize, usize, u32)> {
         let Self { functions, queues } = self;
         // The function that gets the turn is the last one that is asked for its cost.
         let mut last = (0, 0);
@@ -181,7 +198,13 @@ mod tests {
         let mut bytes = [0u64; 2];
         let mut of_queue = [0u64; 4];
         // Function 0 moves whole pages, queue 2 of function 1 halves.
-        let cost = |function: usize, queue: usize| if (function, queue) == (1, 2) { 2048 } else { 4096 };
+        let cost = |function: usize, queue: usize| {
+            if (function, queue) == (1, 2) {
+                2048
+            } else {
+                4096
+            }
+        };
         for _ in 0..90_000 {
             let (function, queue, piece) = scheduler.select(cost).unwrap();
             assert_eq!(piece, cost(function, queue));

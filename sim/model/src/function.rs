@@ -103,7 +103,9 @@ impl Function {
             draining: false,
             clears_status: false,
             reset_in_process: false,
-            submission: (0..queues).map(|_| SubmissionQueue::new(geometry.sqe_fifo_entries)).collect(),
+            submission: (0..queues)
+                .map(|_| SubmissionQueue::new(geometry.sqe_fifo_entries))
+                .collect(),
             completion: vec![CompletionQueue::default(); queues],
             vectors: vec![Vector::default(); queues],
             deferred: VecDeque::new(),

@@ -7,23 +7,24 @@
 //! | file | block |
 //! |---|---|
 //! | `registers`, `doorbells` | CQ and CC: the register file of each function |
-//! | `fetch`, `tags` | host reads: SQE prefetch, data fetch arbiter, tags and completion space |
+//! | `fetch`, `receive`, `tags` | host reads: SQE prefetch, data fetch arbiter, RC, tags and completion space |
 //! | `queue`, `dispatch` | SQE FIFOs, fused pairs, turns of functions and queues |
 //! | `context`, `decode` | a command under way, and every check of it |
 //! | `prp` | the PRP walker |
 //! | `segments`, `range_lock` | buffers and locks of a command's pieces |
 //! | `drr` | who moves the next granule |
 //! | `read_path`, `write_path`, `axi` | medium to host, host to medium, compare |
-//! | `rq` | the port to the hosts |
+//! | `rq`, `output` | the port to the hosts |
 //! | `completion`, `msix` | CQEs and interrupts |
-//! | `admin`, `admin_engine` | admin commands: what they mean, and carrying it out |
-//! | `reset` | enable, shutdown, function reset, bus master |
+//! | `admin`, `admin_engine`, `abort` | admin commands: what they mean, and carrying it out |
+//! | `reset`, `power` | enable, shutdown, function reset, bus master, loss of power |
 //! | `medium` | the DRAM image |
 //! | `model`, `schedule` | the whole, and what runs next |
 //!
 //! Not modelled: DRAM refresh and ECC, link errors (the host's side injects them), power states
 //! beyond the one that Identify shows, NVM subsystem reset.
 
+mod abort;
 pub mod admin;
 mod admin_engine;
 mod axi;
@@ -39,10 +40,13 @@ pub mod medium;
 mod model;
 mod msix;
 mod options;
+mod output;
+mod power;
 mod prp;
 mod queue;
 mod range_lock;
 mod read_path;
+mod receive;
 mod registers;
 mod reset;
 mod rq;

@@ -1,10 +1,9 @@
 //! The controller as a whole: its tables, and the loop that runs its engines in the order of time.
 
 use std::collections::VecDeque;
+use std::fmt;
 
-use pcie_host::endpoint::{
-    Cycle, Endpoint, FunctionId, Inbound, LinkSettings, MemoryRead, MemoryWrite, Port,
-};
+use pcie_host::endpoint::{Cycle, Endpoint, Inbound, LinkSettings, Port};
 
 use crate::admin::{AdminConfig, FunctionAdmin};
 use crate::axi::Axi;
@@ -16,7 +15,7 @@ use crate::function::Function;
 use crate::medium::Medium;
 use crate::options::{ModelError, ModelOptions};
 use crate::range_lock::RangeLock;
-use crate::rq::{DataBurst, Rq, SmallTlp, Source, Taken};
+use crate::rq::Rq;
 use crate::schedule::{Engine, NEVER, Schedule};
 use crate::tags::Tags;
 use crate::timing::{Geometry, Timing};
@@ -26,7 +25,6 @@ use crate::trace::{CommandTrace, LockGrant, Trace, TraceOptions};
 pub(crate) const PAGE: u32 = 4096;
 
 /// The cycle model of the controller.
-#[derive(Debug)]
 pub struct Model {
     pub(crate) timing: Timing,
     pub(crate) geometry: Geometry,
@@ -37,7 +35,7 @@ pub struct Model {
     pub(crate) medium_bytes: u64,
     crash_at_cycle: Option<Cycle>,
     /// The power is gone.
-    dead: bool,
+    pub(crate) dead: bool,
 
     pub(crate) now: Cycle,
     pub(crate) schedule: Schedule,
@@ -137,8 +135,12 @@ impl Model {
             dead: false,
             now: 0,
             schedule: Schedule::new(),
-            functions: (0..functions).map(|index| Function::new(index == 0, queues, &geometry)).collect(),
-            admins: (0..=virtual_functions).map(|index| FunctionAdmin::new(index, &admin_config)).collect(),
+            functions: (0..functions)
+                .map(|index| Function::new(index == 0, queues, &geometry))
+                .collect(),
+            admins: (0..=virtual_functions)
+                .map(|index| FunctionAdmin::new(index, &admin_config))
+                .collect(),
             admin_config,
             admin_buffers: vec![[0; PAGE as usize]; functions],
             contexts,
@@ -148,7 +150,11 @@ impl Model {
             free_staging: u64::MAX >> (64 - geometry.read_staging_buffers),
             tags: Tags::new(geometry.tags, functions, link),
             lock: RangeLock::new(functions, geometry.lock_rows_per_function as usize),
-            rq: Rq::new(geometry.beat_bytes, geometry.rq_header_bytes, link.max_payload_bytes),
+            rq: Rq::new(
+                geometry.beat_bytes,
+                geometry.rq_header_bytes,
+                link.max_payload_bytes,
+            ),
             axi: Axi::new(geometry.beat_bytes),
             doorbells: VecDeque::new(),
             answers: VecDeque::new(),
@@ -170,7 +176,9 @@ impl Model {
             timing,
             geometry,
         };
-        model.schedule.set(Engine::Crash, crash_at_cycle.unwrap_or(NEVER));
+        model
+            .schedule
+            .set(Engine::Crash, crash_at_cycle.unwrap_or(NEVER));
         model.schedule.settle();
         Ok(model)
     }
@@ -180,7 +188,11 @@ impl Model {
         self.trace.options = options;
         if options.commands {
             let now = self.now;
-            for queue in self.functions.iter_mut().flat_map(|function| &mut function.submission) {
+            for queue in self
+                .functions
+                .iter_mut()
+                .flat_map(|function| &mut function.submission)
+            {
                 queue.doorbell_at.clear();
                 queue.doorbell_at.resize(queue.entries as usize, now);
             }
@@ -237,98 +249,40 @@ impl Model {
 
     /// Sets what several engines feed: RQ, AXI, timeouts.
     fn settle(&mut self) {
+        if self.dead {
+            self.schedule.settle();
+            return;
+        }
         self.schedule.set(Engine::Rq, self.rq.settle(self.now));
         self.schedule.set(Engine::AxiRead, self.axi.next_read_end());
-        self.schedule.set(Engine::AxiWrite, self.axi.next_write_response());
+        self.schedule
+            .set(Engine::AxiWrite, self.axi.next_write_response());
         let timeout = self.timing.completion_timeout_cycles;
-        let due = self.tags.oldest().map_or(NEVER, |(_, sent_at)| sent_at.saturating_add(timeout));
+        let due = self
+            .tags
+            .oldest()
+            .map_or(NEVER, |(_, sent_at)| sent_at.saturating_add(timeout));
         self.schedule.set(Engine::TagTimeout, due);
         self.schedule.settle();
     }
 
-    /// Delivers what was taken from the RQ.
-    fn run_rq(&mut self, port: &mut dyn Port) {
-        while let Some(taken) = self.rq.take(self.now) {
-            match taken {
-                Taken::Small(booked) => self.send_small(booked.function, booked.tlp, port),
-                Taken::Data(burst) => self.send_data(burst, port),
-            }
-            self.rq.settle(self.now);
-        }
-    }
-
-    fn send_small(&mut self, index: u8, tlp: SmallTlp, port: &mut dyn Port) {
-        let function = FunctionId(index);
-        let row = &self.functions[function.index()];
-        if row.draining || !row.bus_master {
-            // Its owner is gone: the TLP is not sent.
-            if let SmallTlp::Read { tag, .. } = tlp {
-                self.end_unsent_read(tag);
-            }
-            self.check_drained(function.index());
-            return;
-        }
-        match tlp {
-            SmallTlp::Read { address, length_bytes, tag } => {
-                port.memory_read(self.now, MemoryRead { function, address, length_bytes, tag });
-            }
-            SmallTlp::Completion { address, entry } => {
-                port.memory_write(self.now, MemoryWrite { function, address, data: &entry });
-            }
-            SmallTlp::Interrupt { address, data } => {
-                let data = data.to_le_bytes();
-                port.memory_write(self.now, MemoryWrite { function, address, data: &data });
-            }
-        }
-    }
-
-    fn send_data(&mut self, burst: DataBurst, port: &mut dyn Port) {
-        let context = &self.contexts[burst.context];
-        let function = FunctionId(context.function);
-        if !context.doomed && !context.failed {
-            let length = burst.length_bytes as usize;
-            let data = match burst.source {
-                Source::Staging(buffer) => &self.staging[usize::from(buffer) * PAGE as usize..][..length],
-                Source::Admin { offset } => {
-                    &self.admin_buffers[function.index()][usize::from(offset)..][..length]
-                }
-            };
-            port.memory_write(self.now, MemoryWrite { function, address: burst.address, data });
-        }
-        self.end_data_burst(burst);
-    }
-
-    /// The power goes: of each AXI write under way, the beats so far are in the medium.
-    fn crash(&mut self) {
-        let axi = std::mem::replace(&mut self.axi, Axi::new(self.geometry.beat_bytes));
-        for burst in axi.writes {
-            let beats = self.now.saturating_sub(burst.start);
-            let landed = beats.saturating_mul(self.geometry.beat_bytes.into());
-            let data = &self.buffers[burst.offset as usize..][..burst.length_bytes as usize];
-            if landed >= u64::from(burst.length_bytes) {
-                self.medium.write_atomic(burst.medium_offset, data);
-            } else if landed > 0 {
-                self.medium.write_interrupted(burst.medium_offset, data, landed as usize);
-            }
-        }
-        self.dead = true;
-        self.schedule.clear();
-        for answer in &mut self.answers {
-            answer.2 = None;
-        }
-        if let Some((at, ..)) = self.answers.front() {
-            self.schedule.set(Engine::RegisterReads, *at);
-        }
-    }
-
-    fn receive_alive(&mut self, inbound: Inbound<'_>) {
-        match inbound {
-            Inbound::MemoryWrite { function, offset, data } => {
+    fn receive_alive(&mut self, inbound: &Inbound<'_>) {
+        match *inbound {
+            Inbound::MemoryWrite {
+                function,
+                offset,
+                data,
+            } => {
                 if function.index() < self.functions.len() {
                     self.write_registers(function.index(), offset, data);
                 }
             }
-            Inbound::MemoryRead { function, offset, length_bytes, tag } => {
+            Inbound::MemoryRead {
+                function,
+                offset,
+                length_bytes,
+                tag,
+            } => {
                 let value = if function.index() < self.functions.len() {
                     self.read_registers(function.index(), offset, length_bytes)
                 } else {
@@ -336,7 +290,12 @@ impl Model {
                 };
                 self.answer(tag, value);
             }
-            Inbound::ReadData { tag, data, status, last } => self.receive_data(tag, data, status, last),
+            Inbound::ReadData {
+                tag,
+                data,
+                status,
+                last,
+            } => self.receive_data(tag, data, status, last),
             Inbound::FunctionReset { function } => {
                 if function.index() < self.functions.len() {
                     self.reset_function(function.index());
@@ -347,7 +306,11 @@ impl Model {
                     self.set_bus_master(function.index(), enabled);
                 }
             }
-            Inbound::MsixControl { function, enabled, masked } => {
+            Inbound::MsixControl {
+                function,
+                enabled,
+                masked,
+            } => {
                 if function.index() < self.functions.len() {
                     self.set_msix_control(function.index(), enabled, masked);
                 }
@@ -370,6 +333,16 @@ impl Model {
     }
 }
 
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Model")
+            .field("now", &self.now)
+            .field("virtual_functions", &self.virtual_functions)
+            .field("medium", &self.medium)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Endpoint for Model {
     fn next_event(&self) -> Option<Cycle> {
         self.schedule.first().map(|(at, _)| at)
@@ -380,7 +353,10 @@ impl Endpoint for Model {
             if at > until {
                 break;
             }
-            debug_assert!(at >= self.now || engine == Engine::Crash, "{engine:?} is late: {at}");
+            debug_assert!(
+                at >= self.now || engine == Engine::Crash,
+                "{engine:?} is late: {at}"
+            );
             self.now = self.now.max(at);
             self.run(engine, port);
             self.settle();
@@ -398,7 +374,7 @@ impl Endpoint for Model {
             }
             return;
         }
-        self.receive_alive(inbound);
+        self.receive_alive(&inbound);
         self.settle();
     }
 

@@ -78,13 +78,16 @@ impl Model {
             && row.aggregation_threshold > 1
             && row.aggregation_cycles > 0
             && self.admins[function].features().coalescing_disabled(vector) == Some(false);
-        let Some(entry) = row.vectors.get_mut(usize::from(vector)) else { return };
+        let Some(entry) = row.vectors.get_mut(usize::from(vector)) else {
+            return;
+        };
         if coalesces {
             entry.coalesced += completions;
             if entry.coalesced < row.aggregation_threshold {
                 if entry.deadline == NEVER {
                     entry.deadline = self.now + row.aggregation_cycles;
-                    self.schedule.no_later_than(Engine::Coalescing, entry.deadline);
+                    self.schedule
+                        .no_later_than(Engine::Coalescing, entry.deadline);
                 }
                 return;
             }
@@ -101,7 +104,10 @@ impl Model {
             entry.pending = true;
             return;
         }
-        let message = SmallTlp::Interrupt { address: entry.address, data: entry.data };
+        let message = SmallTlp::Interrupt {
+            address: entry.address,
+            data: entry.data,
+        };
         self.rq.push(function as u8, message, self.now);
     }
 

@@ -55,7 +55,12 @@ impl ModelOptions {
             if (least..=most).contains(&value) {
                 Ok(())
             } else {
-                Err(ModelError::OutOfRange { name, value, least, most })
+                Err(ModelError::OutOfRange {
+                    name,
+                    value,
+                    least,
+                    most,
+                })
             }
         };
         within(
@@ -64,9 +69,16 @@ impl ModelOptions {
             0,
             MAXIMUM_VIRTUAL_FUNCTIONS.into(),
         )?;
-        within("io_queues", self.io_queues.into(), 1, MAXIMUM_IO_QUEUES.into())?;
+        within(
+            "io_queues",
+            self.io_queues.into(),
+            1,
+            MAXIMUM_IO_QUEUES.into(),
+        )?;
         if !matches!(self.block_bytes, 512 | 4096) {
-            return Err(ModelError::BlockBytes { block_bytes: self.block_bytes });
+            return Err(ModelError::BlockBytes {
+                block_bytes: self.block_bytes,
+            });
         }
         if self.medium.block_bytes() != self.block_bytes {
             return Err(ModelError::MediumBlockBytes {
@@ -77,29 +89,77 @@ impl ModelOptions {
         let row = |name, value: u32, least: u64, most: u64| within(name, value.into(), least, most);
         row("geometry.beat_bytes", geometry.beat_bytes, 4, 128)?;
         row("geometry.rq_header_bytes", geometry.rq_header_bytes, 0, 128)?;
-        row("geometry.maximum_queue_entries", geometry.maximum_queue_entries, 2, 65_536)?;
-        row("geometry.sqe_fifo_entries", geometry.sqe_fifo_entries, 2, 64)?;
-        row("geometry.contexts_per_function", geometry.contexts_per_function, 1, 31)?;
-        row("geometry.lock_rows_per_function", geometry.lock_rows_per_function, 1, u64::from(64 / functions))?;
-        row("geometry.read_staging_buffers", geometry.read_staging_buffers, 1, 64)?;
+        row(
+            "geometry.maximum_queue_entries",
+            geometry.maximum_queue_entries,
+            2,
+            65_536,
+        )?;
+        row(
+            "geometry.sqe_fifo_entries",
+            geometry.sqe_fifo_entries,
+            2,
+            64,
+        )?;
+        row(
+            "geometry.contexts_per_function",
+            geometry.contexts_per_function,
+            1,
+            31,
+        )?;
+        row(
+            "geometry.lock_rows_per_function",
+            geometry.lock_rows_per_function,
+            1,
+            u64::from(64 / functions),
+        )?;
+        row(
+            "geometry.read_staging_buffers",
+            geometry.read_staging_buffers,
+            1,
+            64,
+        )?;
         row("geometry.axi_read_bursts", geometry.axi_read_bursts, 1, 64)?;
         row("geometry.tags", geometry.tags, 1, 64)?;
-        row("geometry.quantum_bytes", geometry.quantum_bytes, 512, 1 << 20)?;
+        row(
+            "geometry.quantum_bytes",
+            geometry.quantum_bytes,
+            512,
+            1 << 20,
+        )?;
         let atomic = geometry.atomic_unit_bytes;
         row("geometry.atomic_unit_bytes", atomic, 4096, 16_384)?;
         if !atomic.is_multiple_of(4096) {
-            return Err(ModelError::NotWholePages { name: "geometry.atomic_unit_bytes", bytes: atomic });
+            return Err(ModelError::NotWholePages {
+                name: "geometry.atomic_unit_bytes",
+                bytes: atomic,
+            });
         }
         // A pair of the largest size with unaligned buffers: both halves at once, or it never starts.
         let least_buffers = 2 * (u64::from(atomic) / 4096 + 1);
-        row("geometry.buffers_per_function", geometry.buffers_per_function, least_buffers, 256)?;
+        row(
+            "geometry.buffers_per_function",
+            geometry.buffers_per_function,
+            least_buffers,
+            256,
+        )?;
         let transfer = geometry.maximum_transfer_bytes;
-        row("geometry.maximum_transfer_bytes", transfer, atomic.into(), 1 << 20)?;
+        row(
+            "geometry.maximum_transfer_bytes",
+            transfer,
+            atomic.into(),
+            1 << 20,
+        )?;
         if !transfer.is_power_of_two() {
-            return Err(ModelError::NotAPowerOfTwo { name: "geometry.maximum_transfer_bytes", bytes: transfer });
+            return Err(ModelError::NotAPowerOfTwo {
+                name: "geometry.maximum_transfer_bytes",
+                bytes: transfer,
+            });
         }
         if self.serial_number.len() > 20 || !self.serial_number.is_ascii() {
-            return Err(ModelError::SerialNumber { serial_number: self.serial_number.clone() });
+            return Err(ModelError::SerialNumber {
+                serial_number: self.serial_number.clone(),
+            });
         }
         Ok(())
     }

@@ -147,7 +147,12 @@ mod tests {
     use super::*;
 
     fn set(entries: u16, known: u16, list: u64) -> PrpSet {
-        PrpSet { entries, known, offset: 0, list }
+        PrpSet {
+            entries,
+            known,
+            offset: 0,
+            list,
+        }
     }
 
     #[test]

@@ -93,7 +93,11 @@ impl SubmissionQueue {
 
     /// Slots between two indices of the ring, forwards.
     pub(crate) const fn distance(&self, from: u32, to: u32) -> u32 {
-        if to >= from { to - from } else { to + self.entries - from }
+        if to >= from {
+            to - from
+        } else {
+            to + self.entries - from
+        }
     }
 
     /// SQEs the host has handed over that have not been asked for.
@@ -104,7 +108,11 @@ impl SubmissionQueue {
     /// The FIFO's place `index` from its first.
     pub(crate) const fn place(&self, index: usize) -> usize {
         let place = self.fifo_first + index;
-        if place >= self.fifo.len() { place - self.fifo.len() } else { place }
+        if place >= self.fifo.len() {
+            place - self.fifo.len()
+        } else {
+            place
+        }
     }
 
     /// The SQE `index` places behind the first, if it has arrived.
@@ -125,7 +133,11 @@ impl SubmissionQueue {
         self.aborted &= !(1 << place);
         self.fifo_first = self.place(1);
         self.fifo_used -= 1;
-        self.head = if self.head + 1 == self.entries { 0 } else { self.head + 1 };
+        self.head = if self.head + 1 == self.entries {
+            0
+        } else {
+            self.head + 1
+        };
         self.fifo[place]
     }
 
@@ -179,7 +191,11 @@ impl CompletionQueue {
 
     /// Entries the host has not consumed.
     pub(crate) const fn posted(&self) -> u32 {
-        if self.tail >= self.head { self.tail - self.head } else { self.tail + self.entries - self.head }
+        if self.tail >= self.head {
+            self.tail - self.head
+        } else {
+            self.tail + self.entries - self.head
+        }
     }
 
     /// Slots that a command with `completions` takes before it starts: one each. The smallest queue

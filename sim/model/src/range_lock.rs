@@ -38,7 +38,12 @@ impl RangeLock {
     pub(crate) fn new(functions: usize, rows_per_function: usize) -> Self {
         let rows = functions * rows_per_function;
         assert!(rows <= 64, "a row set is one u64");
-        Self { rows: vec![Row::default(); rows], rows_per_function, present: 0, waiting: 0 }
+        Self {
+            rows: vec![Row::default(); rows],
+            rows_per_function,
+            present: 0,
+            waiting: 0,
+        }
     }
 
     /// Asks for bytes `start..end`; `None` when the function has no row left.
@@ -67,12 +72,21 @@ impl RangeLock {
                 waits_on |= 1 << index;
             }
         }
-        self.rows[row] = Row { start, end, exclusive, waits_on, owner };
+        self.rows[row] = Row {
+            start,
+            end,
+            exclusive,
+            waits_on,
+            owner,
+        };
         self.present |= 1 << row;
         if waits_on != 0 {
             self.waiting |= 1 << row;
         }
-        Some(Request { row: row as u8, granted: waits_on == 0 })
+        Some(Request {
+            row: row as u8,
+            granted: waits_on == 0,
+        })
     }
 
     /// The row goes: its range is free, or its request is withdrawn. Returns the rows granted by that.
@@ -136,7 +150,9 @@ mod tests {
                 .iter()
                 .enumerate()
                 .filter(|(index, request)| {
-                    !self.requests[..*index].iter().any(|older| conflict(older, request))
+                    !self.requests[..*index]
+                        .iter()
+                        .any(|older| conflict(older, request))
                 })
                 .map(|(_, request)| request.0)
                 .collect()
@@ -145,8 +161,15 @@ mod tests {
 
     #[derive(Clone, Debug)]
     enum Step {
-        Request { function: usize, start: u64, length: u64, exclusive: bool },
-        Release { choice: usize },
+        Request {
+            function: usize,
+            start: u64,
+            length: u64,
+            exclusive: bool,
+        },
+        Release {
+            choice: usize,
+        },
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -160,7 +183,11 @@ mod tests {
 
     #[test]
     fn grants_what_the_naive_rule_grants() {
-        let config = Config { cases: 2000, failure_persistence: None, ..Config::default() };
+        let config = Config {
+            cases: 2000,
+            failure_persistence: None,
+            ..Config::default()
+        };
         let mut runner = TestRunner::new(config);
         let steps = proptest::collection::vec(step(), 1..200);
         let result = runner.run(&steps, |steps| {
@@ -171,9 +198,17 @@ mod tests {
             for (owner, step) in steps.into_iter().enumerate() {
                 let owner = owner as u16;
                 match step {
-                    Step::Request { function, start, length, exclusive } => {
+                    Step::Request {
+                        function,
+                        start,
+                        length,
+                        exclusive,
+                    } => {
                         let end = start + length;
-                        let in_use = row_of.values().filter(|row| **row as usize / 9 == function).count();
+                        let in_use = row_of
+                            .values()
+                            .filter(|row| **row as usize / 9 == function)
+                            .count();
                         let request = lock.request(function, start, end, exclusive, owner);
                         prop_assert_eq!(request.is_none(), in_use == 9);
                         if let Some(request) = request {
@@ -194,7 +229,11 @@ mod tests {
                         granted.retain(|granted| *granted != owner);
                         let row = row_of.remove(&owner).unwrap();
                         let rows = lock.release(row);
-                        granted.extend((0..64).filter(|row| rows >> row & 1 == 1).map(|row| lock.owner(row)));
+                        granted.extend(
+                            (0..64)
+                                .filter(|row| rows >> row & 1 == 1)
+                                .map(|row| lock.owner(row)),
+                        );
                     }
                 }
                 let mut expected = oracle.granted();

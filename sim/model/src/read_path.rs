@@ -10,7 +10,10 @@ use crate::schedule::{Engine, NEVER};
 impl Context {
     /// The segment that holds its lock and reads the medium.
     fn reading(&self) -> Option<(usize, &Segment)> {
-        self.segments.iter().enumerate().find(|(_, segment)| segment.phase == Phase::Reading)
+        self.segments
+            .iter()
+            .enumerate()
+            .find(|(_, segment)| segment.phase == Phase::Reading)
     }
 }
 
@@ -29,7 +32,10 @@ impl Model {
                 self.set_read_ready(id, true);
             }
         }
-        self.schedule.set(Engine::Media, self.in_media.front().map_or(NEVER, |entry| entry.0));
+        self.schedule.set(
+            Engine::Media,
+            self.in_media.front().map_or(NEVER, |entry| entry.0),
+        );
         self.issue_reads();
     }
 
@@ -37,7 +43,9 @@ impl Model {
     /// end where its host pages do.
     fn read_granule(&self, id: u16) -> (u64, u32) {
         let context = &self.contexts[id];
-        let Some((_, segment)) = context.reading() else { return (0, 0) };
+        let Some((_, segment)) = context.reading() else {
+            return (0, 0);
+        };
         if context.kind == Kind::Read {
             self.host_piece(id, 0, context.read_issued, segment.length)
         } else {
@@ -75,7 +83,9 @@ impl Model {
 
     fn issue_read(&mut self, id: u16, address: u64, length_bytes: u32) {
         let context = &self.contexts[id];
-        let Some((index, segment)) = context.reading() else { return };
+        let Some((index, segment)) = context.reading() else {
+            return;
+        };
         let at = context.read_issued;
         let is_read = context.kind == Kind::Read;
         let staging = self.free_staging.trailing_zeros() as u8;
@@ -83,7 +93,9 @@ impl Model {
         let purpose = if is_read {
             ReadPurpose::Staging(staging)
         } else {
-            ReadPurpose::Compare { offset: self.buffer_offset(id, half) + at }
+            ReadPurpose::Compare {
+                offset: self.buffer_offset(id, half) + at,
+            }
         };
         let burst = ReadBurst {
             context: id,
@@ -149,7 +161,9 @@ impl Model {
                 context.differs |= self.medium.bytes(burst.medium_offset, length) != sent;
             }
         }
-        let Some((index, segment)) = context.reading() else { return };
+        let Some((index, segment)) = context.reading() else {
+            return;
+        };
         if context.axi_bursts > 0 || context.read_issued < segment.length {
             return;
         }
@@ -176,7 +190,9 @@ impl Model {
         } else if context.rq_bursts == 0 {
             match burst.source {
                 Source::Admin { .. } => self.finish(burst.context),
-                Source::Staging(_) if context.read_issued == context.length => self.finish(burst.context),
+                Source::Staging(_) if context.read_issued == context.length => {
+                    self.finish(burst.context);
+                }
                 Source::Staging(_) => {}
             }
         }

@@ -25,7 +25,8 @@ impl Model {
         if !self.functions[function].answers() || !offset.is_multiple_of(4) {
             return;
         }
-        let dword = |at: usize| u32::from_le_bytes([data[at], data[at + 1], data[at + 2], data[at + 3]]);
+        let dword =
+            |at: usize| u32::from_le_bytes([data[at], data[at + 1], data[at + 2], data[at + 3]]);
         match data.len() {
             4 => self.write_dword(function, offset, dword(0)),
             8 => {
@@ -47,7 +48,9 @@ impl Model {
                 }
                 return;
             }
-            register::CC => return self.write_configuration(function, Configuration::from_bits(value)),
+            register::CC => {
+                return self.write_configuration(function, Configuration::from_bits(value));
+            }
             _ => {}
         }
         let row = &mut self.functions[function];
@@ -56,7 +59,9 @@ impl Model {
             register::INTMC => row.interrupt_mask &= !value,
             // The admin queue stands still while the controller is enabled (§3.1.8).
             _ if row.configuration.enable() => {}
-            register::AQA => row.admin_queue_attributes = AdminQueueAttributes::from_bits(value & 0x0fff_0fff),
+            register::AQA => {
+                row.admin_queue_attributes = AdminQueueAttributes::from_bits(value & 0x0fff_0fff);
+            }
             register::ASQ => set_low(&mut row.admin_submission_address, value),
             0x2c => set_high(&mut row.admin_submission_address, value),
             register::ACQ => set_low(&mut row.admin_completion_address, value),
@@ -86,8 +91,16 @@ impl Model {
     }
 
     /// A read of BAR0: 4 or 8 bytes, aligned; `None` (Unsupported Request) for anything else.
-    pub(crate) fn read_registers(&self, function: usize, offset: u64, length_bytes: u32) -> Option<u64> {
-        if !self.functions[function].answers() || offset >= msix::BAR0_BYTES || !offset.is_multiple_of(4) {
+    pub(crate) fn read_registers(
+        &self,
+        function: usize,
+        offset: u64,
+        length_bytes: u32,
+    ) -> Option<u64> {
+        if !self.functions[function].answers()
+            || offset >= msix::BAR0_BYTES
+            || !offset.is_multiple_of(4)
+        {
             return None;
         }
         match length_bytes {
@@ -121,7 +134,10 @@ impl Model {
             msix::PENDING_OFFSET.. => {
                 let first = (offset - msix::PENDING_OFFSET) as usize * 8;
                 (0..32).fold(0, |bits, bit| {
-                    let pending = row.vectors.get(first + bit).is_some_and(|vector| vector.pending);
+                    let pending = row
+                        .vectors
+                        .get(first + bit)
+                        .is_some_and(|vector| vector.pending);
                     bits | u32::from(pending) << bit
                 })
             }

@@ -163,7 +163,10 @@ impl Model {
         self.quarantine_reads(index);
         let contexts = &self.contexts;
         self.prp_wait.retain(|id| contexts[*id].function != index);
-        if self.data_job.is_some_and(|job| contexts[job.context].function == index) {
+        if self
+            .data_job
+            .is_some_and(|job| contexts[job.context].function == index)
+        {
             self.data_job = None;
         }
         self.rq.cancel_data(|id| contexts[id].function == index);
@@ -188,9 +191,13 @@ impl Model {
         while in_use != 0 {
             let tag = in_use.trailing_zeros() as u8;
             in_use &= in_use - 1;
-            let Some(row) = self.tags.get(tag) else { continue };
+            let Some(row) = self.tags.get(tag) else {
+                continue;
+            };
             match row.purpose {
-                Purpose::SubmissionEntries { function: owner, .. } if owner == function => {}
+                Purpose::SubmissionEntries {
+                    function: owner, ..
+                } if owner == function => {}
                 Purpose::PrpList { context } | Purpose::Data { context, .. }
                     if self.contexts[context].function == function =>
                 {

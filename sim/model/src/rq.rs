@@ -14,7 +14,11 @@ use crate::schedule::NEVER;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum SmallTlp {
     /// A host read.
-    Read { address: u64, length_bytes: u32, tag: u8 },
+    Read {
+        address: u64,
+        length_bytes: u32,
+        tag: u8,
+    },
     /// A CQE.
     Completion { address: u64, entry: [u8; 16] },
     /// An MSI-X message.
@@ -154,7 +158,9 @@ impl Rq {
     /// Lets the next burst begin when its time has come, and says when there is something to do next.
     pub(crate) fn settle(&mut self, now: Cycle) -> Cycle {
         let mut next = self.small.front().map_or(NEVER, |booked| booked.at);
-        if self.active.is_none() && let Some(burst) = self.waiting.front() {
+        if self.active.is_none()
+            && let Some(burst) = self.waiting.front()
+        {
             let free = now.max(self.booked_until).max(self.free_at);
             if burst.ready <= free {
                 self.begin(free);
@@ -169,13 +175,26 @@ impl Rq {
     }
 
     fn begin(&mut self, boundary: Cycle) {
-        let Some(burst) = self.waiting.pop_front() else { return };
+        let Some(burst) = self.waiting.pop_front() else {
+            return;
+        };
         let full_tlps = burst.length_bytes / self.max_payload_bytes;
         let tail_bytes = burst.length_bytes % self.max_payload_bytes;
-        let tail_beats = if tail_bytes == 0 { 0 } else { self.beats(tail_bytes) };
+        let tail_beats = if tail_bytes == 0 {
+            0
+        } else {
+            self.beats(tail_bytes)
+        };
         let full_beats = self.beats(self.max_payload_bytes);
         let end = boundary + Cycle::from(full_tlps * full_beats + tail_beats);
-        self.active = Some(Active { burst, boundary, full_tlps, full_beats, tail_beats, end });
+        self.active = Some(Active {
+            burst,
+            boundary,
+            full_tlps,
+            full_beats,
+            tail_beats,
+            end,
+        });
     }
 
     /// What was taken up to and including cycle `now`, one at a time, in the order of the cycles.
@@ -197,7 +216,11 @@ impl Rq {
     /// Takes the data out of the bursts of contexts `is_cancelled` that have not begun: they take no
     /// beat, and come out when their source is free.
     pub(crate) fn cancel_data(&mut self, is_cancelled: impl Fn(u16) -> bool) {
-        for burst in self.waiting.iter_mut().filter(|burst| is_cancelled(burst.context)) {
+        for burst in self
+            .waiting
+            .iter_mut()
+            .filter(|burst| is_cancelled(burst.context))
+        {
             burst.length_bytes = 0;
             burst.ready = burst.complete;
         }
@@ -210,7 +233,10 @@ impl Rq {
 
     /// Single-beat TLPs of a function that are booked and not yet taken.
     pub(crate) fn small_of(&self, function: u8) -> usize {
-        self.small.iter().filter(|booked| booked.function == function).count()
+        self.small
+            .iter()
+            .filter(|booked| booked.function == function)
+            .count()
     }
 }
 
@@ -218,7 +244,11 @@ impl Rq {
 mod tests {
     use super::*;
 
-    const READ: SmallTlp = SmallTlp::Read { address: 0, length_bytes: 512, tag: 0 };
+    const READ: SmallTlp = SmallTlp::Read {
+        address: 0,
+        length_bytes: 512,
+        tag: 0,
+    };
 
     fn burst(length_bytes: u32, ready: Cycle) -> DataBurst {
         DataBurst {
@@ -271,7 +301,16 @@ mod tests {
         // Second TLP 12 to 20; the third one comes behind it all, before the next burst.
         assert_eq!(rq.push(0, READ, 13), 21);
         rq.push_data(burst(256, 0));
-        assert_eq!(drain(&mut rq, 13), [(13, false), (13, false), (20, true), (21, false), (30, true)]);
+        assert_eq!(
+            drain(&mut rq, 13),
+            [
+                (13, false),
+                (13, false),
+                (20, true),
+                (21, false),
+                (30, true)
+            ]
+        );
     }
 
     #[test]
@@ -288,7 +327,11 @@ mod tests {
     fn a_cancelled_burst_takes_no_beat() {
         let mut rq = Rq::new(32, 16, 256);
         for context in 0..3 {
-            rq.push_data(DataBurst { context, complete: 200, ..burst(4096, 0) });
+            rq.push_data(DataBurst {
+                context,
+                complete: 200,
+                ..burst(4096, 0)
+            });
         }
         rq.settle(0);
         rq.cancel_data(|context| context < 2);

@@ -69,12 +69,19 @@ pub(crate) struct Schedule {
 
 impl Schedule {
     pub(crate) const fn new() -> Self {
-        Self { keys: [NEVER; ENGINES.len()], first: NEVER }
+        Self {
+            keys: [NEVER; ENGINES.len()],
+            first: NEVER,
+        }
     }
 
     const fn key(engine: Engine, at: Cycle) -> u64 {
         // Later than any run lasts is never.
-        if at >= NEVER >> ENGINE_BITS { NEVER } else { at << ENGINE_BITS | engine as u64 }
+        if at >= NEVER >> ENGINE_BITS {
+            NEVER
+        } else {
+            at << ENGINE_BITS | engine as u64
+        }
     }
 
     /// The engine is due at `at` and not before; [`NEVER`] takes it off.

@@ -36,7 +36,11 @@ impl Model {
         if context.failed || context.doomed || context.next_segment >= context.length || busy {
             return;
         }
-        let Some(index) = context.segments.iter().position(|segment| segment.phase == Phase::Idle) else {
+        let Some(index) = context
+            .segments
+            .iter()
+            .position(|segment| segment.phase == Phase::Idle)
+        else {
             return;
         };
         let start = context.next_segment;
@@ -56,10 +60,16 @@ impl Model {
 
     /// Hands out free buffers in order of dispatch, all that a segment needs or none.
     fn serve_buffers(&mut self, function: usize) {
-        while let Some(id) = self.contexts.oldest(function, self.functions[function].buffer_wait) {
+        while let Some(id) = self
+            .contexts
+            .oldest(function, self.functions[function].buffer_wait)
+        {
             let context = &mut self.contexts[id];
             let sets = u32::from(context.fetched_sets);
-            let waiting = context.segments.iter_mut().find(|segment| segment.phase == Phase::Buffers);
+            let waiting = context
+                .segments
+                .iter_mut()
+                .find(|segment| segment.phase == Phase::Buffers);
             let row = &mut self.functions[function];
             if let Some(segment) = waiting {
                 if segment.buffers > row.free_buffers {
@@ -132,7 +142,10 @@ impl Model {
     pub(crate) fn try_lock(&mut self, id: u16) {
         let context = &self.contexts[id];
         let locks = |phase| matches!(phase, Phase::Waiting | Phase::Reading | Phase::Writing);
-        if context.failed || context.doomed || context.segments.iter().any(|segment| locks(segment.phase)) {
+        if context.failed
+            || context.doomed
+            || context.segments.iter().any(|segment| locks(segment.phase))
+        {
             return;
         }
         let filled = (0..2)
@@ -168,7 +181,10 @@ impl Model {
             granted &= granted - 1;
             self.granted(owner / 2, usize::from(owner % 2));
         }
-        if let Some(id) = self.contexts.oldest(function, self.functions[function].lock_wait) {
+        if let Some(id) = self
+            .contexts
+            .oldest(function, self.functions[function].lock_wait)
+        {
             self.functions[function].lock_wait &= !(1 << self.contexts.index(id));
             self.try_lock(id);
         }
@@ -200,7 +216,8 @@ impl Model {
             let at = context.ready_at + self.timing.media_cycles;
             context.ready_at = at;
             self.in_media.push_back((at, id));
-            self.schedule.no_later_than(crate::schedule::Engine::Media, at);
+            self.schedule
+                .no_later_than(crate::schedule::Engine::Media, at);
         } else {
             self.set_read_ready(id, true);
             self.issue_reads();

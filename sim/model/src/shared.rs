@@ -18,6 +18,16 @@ impl SharedModel {
         Self(Rc::new(RefCell::new(model)))
     }
 
+    /// The model itself; this handle again while there are others (the host's, for one).
+    ///
+    /// # Errors
+    /// The handle, when it is not the last one.
+    pub fn into_model(self) -> Result<Model, Self> {
+        Rc::try_unwrap(self.0)
+            .map(RefCell::into_inner)
+            .map_err(Self)
+    }
+
     /// The model, while the host is not driving it.
     pub fn borrow(&self) -> RefMut<'_, Model> {
         self.0.borrow_mut()

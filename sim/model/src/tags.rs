@@ -10,7 +10,11 @@ pub(crate) enum Purpose {
     /// Entries of a PRP list of a context.
     PrpList { context: u16 },
     /// Data of a segment of a context, to `offset` of the buffer memory.
-    Data { context: u16, segment: u8, offset: u32 },
+    Data {
+        context: u16,
+        segment: u8,
+        offset: u32,
+    },
     /// Nobody's any more: its owner was reset or gave up. Data are dropped until the read has ended.
     Quarantined { function: u8 },
 }
@@ -164,7 +168,9 @@ impl Tags {
     /// Nobody wants the data any more; the tag stays taken until its read has ended.
     pub(crate) fn quarantine(&mut self, tag: u8) {
         let row = &mut self.rows[usize::from(tag)];
-        row.purpose = Purpose::Quarantined { function: row.function };
+        row.purpose = Purpose::Quarantined {
+            function: row.function,
+        };
     }
 
     /// The read has taken too long: nobody waits for it any more, and it is quarantined.
@@ -179,7 +185,12 @@ impl Tags {
     }
 
     fn unlink(&mut self, tag: u8) {
-        let Tag { older, newer, given_up, .. } = self.rows[usize::from(tag)];
+        let Tag {
+            older,
+            newer,
+            given_up,
+            ..
+        } = self.rows[usize::from(tag)];
         if given_up {
             return;
         }
@@ -278,7 +289,10 @@ mod tests {
         assert_eq!(tags.of_function(0), 0);
         assert_eq!(tags.oldest(), None);
         assert_eq!(tags.in_use(), 1 << tag);
-        assert!(matches!(tags.get(tag).unwrap().purpose, Purpose::Quarantined { function: 0 }));
+        assert!(matches!(
+            tags.get(tag).unwrap().purpose,
+            Purpose::Quarantined { function: 0 }
+        ));
         tags.release(tag);
         assert_eq!(tags.in_use(), 0);
         assert_eq!(tags.of_function(0), 0);

@@ -99,3 +99,45 @@ table! {
         maximum_transfer_bytes = 131_072;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 1234567 as 1,234,567.
+    fn grouped(value: u64) -> String {
+        let digits = value.to_string();
+        let first = (digits.len() - 1) % 3 + 1;
+        let (head, tail) = digits.split_at(first);
+        let groups = tail.as_bytes().chunks(3).map(String::from_utf8_lossy);
+        groups.fold(head.to_owned(), |text, group| format!("{text},{group}"))
+    }
+
+    /// The README's table is what the Verilog is held to: every row, its default and its meaning.
+    #[test]
+    fn the_readme_shows_every_row_with_its_default() {
+        let readme = include_str!("../README.md");
+        let values: Vec<(&str, u64)> = Timing::default()
+            .values()
+            .chain(
+                Geometry::default()
+                    .values()
+                    .map(|(name, value)| (name, value.into())),
+            )
+            .collect();
+        let rows: Vec<_> = Timing::ROWS.iter().chain(Geometry::ROWS).collect();
+        assert_eq!(values.len(), rows.len());
+        for ((name, value), (row, what)) in values.into_iter().zip(rows) {
+            assert_eq!(name, *row);
+            let line = format!("| `{name}` | {} | {} |", grouped(value), what.trim());
+            assert!(
+                readme.lines().any(|readme_line| readme_line == line),
+                "sim/model/README.md lacks this row:\n{line}"
+            );
+        }
+        assert_eq!(
+            readme.matches("\n| `").count(),
+            Timing::ROWS.len() + Geometry::ROWS.len()
+        );
+    }
+}

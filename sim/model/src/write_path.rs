@@ -25,7 +25,12 @@ impl Model {
             response: 0,
         };
         context.axi_bursts += 1;
-        let from = self.now + if from_lock { self.timing.lock_cycles } else { 0 };
+        let from = self.now
+            + if from_lock {
+                self.timing.lock_cycles
+            } else {
+                0
+            };
         let response = self.timing.write_response_cycles + self.timing.media_cycles;
         self.axi.write(burst, from, response);
     }
@@ -78,7 +83,10 @@ impl Model {
             }
             self.try_end(id);
         } else if context.next_segment >= context.length
-            && context.segments.iter().all(|segment| segment.phase == Phase::Idle)
+            && context
+                .segments
+                .iter()
+                .all(|segment| segment.phase == Phase::Idle)
         {
             self.finish(id);
         } else {

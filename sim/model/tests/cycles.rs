@@ -52,7 +52,10 @@ fn reaches_what_it_must_at_base_conditions() {
     ] {
         assert_eq!(ceiling(kind, &base), formula, "{kind:?}");
         let cycles = throughput(kind, base.clone());
-        assert!(cycles >= formula - 0.5, "{kind:?}: {cycles} is faster than the port");
+        assert!(
+            cycles >= formula - 0.5,
+            "{kind:?}: {cycles} is faster than the port"
+        );
         assert!(cycles <= must, "{kind:?}: {cycles}");
     }
 }

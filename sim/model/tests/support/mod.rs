@@ -11,7 +11,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 /// What a load does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Reads.
     Read,
     /// Writes.
@@ -23,23 +23,24 @@ pub enum Kind {
 }
 
 /// A device behind a host.
-pub struct Device {
+pub(crate) struct Device {
     /// The host.
-    pub host: Host,
+    pub(crate) host: Host,
     /// The model behind it.
-    pub model: SharedModel,
+    pub(crate) model: SharedModel,
 }
 
 impl Device {
     /// A device with a medium of 64 MiB in memory.
-    pub fn new(host: HostOptions, adjust: impl FnOnce(&mut ModelOptions)) -> Self {
+    pub(crate) fn new(host: HostOptions, adjust: impl FnOnce(&mut ModelOptions)) -> Self {
         let medium = Medium::in_memory(64 << 20, 4096).expect("memory");
         let mut options = ModelOptions::new(medium);
         adjust(&mut options);
         let model = SharedModel::new(Model::new(options).expect("a device"));
         let host = Host::new(host, Box::new(model.clone())).expect("a host");
         let functions = host.virtual_functions();
-        host.enable_virtual_functions(functions).expect("virtual functions");
+        host.enable_virtual_functions(functions)
+            .expect("virtual functions");
         Self { host, model }
     }
 }
@@ -57,7 +58,11 @@ struct Ring {
 
 impl Ring {
     fn new(transport: &mut SimTransport, id: u16, entries: u32) -> Self {
-        let mut memory = |bytes| transport.allocate_dma(bytes, DmaPurpose::Queue).expect("memory");
+        let mut memory = |bytes| {
+            transport
+                .allocate_dma(bytes, DmaPurpose::Queue)
+                .expect("memory")
+        };
         Self {
             id,
             submission: memory(entries as usize * 64),
@@ -70,7 +75,9 @@ impl Ring {
     }
 
     fn push(&mut self, command: &SubmissionEntry) {
-        self.submission.buffer().write(self.tail as usize * 64, command.as_bytes());
+        self.submission
+            .buffer()
+            .write(self.tail as usize * 64, command.as_bytes());
         self.tail = (self.tail + 1) % self.entries;
     }
 
@@ -82,7 +89,9 @@ impl Ring {
 
     fn take(&mut self) -> Option<CompletionEntry> {
         let mut bytes = [0; 16];
-        self.completion.buffer().read(self.head as usize * 16, &mut bytes);
+        self.completion
+            .buffer()
+            .read(self.head as usize * 16, &mut bytes);
         let entry = CompletionEntry::read_from_bytes(&bytes).expect("16 bytes");
         if entry.phase() != self.phase {
             return None;
@@ -103,7 +112,7 @@ impl Ring {
 }
 
 /// A function with one I/O queue pair that repeats one kind of command.
-pub struct Client {
+pub(crate) struct Client {
     transport: SimTransport,
     ring: Ring,
     kind: Kind,
@@ -114,28 +123,47 @@ pub struct Client {
     /// PRP lists of commands above two pages.
     lists: Vec<SimDma>,
     in_flight: usize,
-    pub depth: usize,
+    pub(crate) depth: usize,
     next: u64,
     /// Commands (or pairs) that have ended.
-    pub ended: u64,
+    pub(crate) ended: u64,
     _admin: Ring,
 }
 
 impl Client {
     /// Brings a function up, with MSI-X on all vectors when `interrupts`.
-    pub fn new(device: &Device, function: u8, kind: Kind, depth: usize, bytes: u32, interrupts: bool) -> Self {
-        let mut transport = device.host.transport(FunctionId(function)).expect("a function");
+    pub(crate) fn new(
+        device: &Device,
+        function: u8,
+        kind: Kind,
+        depth: usize,
+        bytes: u32,
+        interrupts: bool,
+    ) -> Self {
+        let mut transport = device
+            .host
+            .transport(FunctionId(function))
+            .expect("a function");
         let mut admin = Ring::new(&mut transport, 0, 16);
-        let attributes =
-            AdminQueueAttributes::new().with_submission_entries(15).with_completion_entries(15);
-        transport.write_u32(register::AQA, attributes.into()).expect("AQA");
-        transport.write_u64(register::ASQ, admin.submission.bus_address()).expect("ASQ");
-        transport.write_u64(register::ACQ, admin.completion.bus_address()).expect("ACQ");
+        let attributes = AdminQueueAttributes::new()
+            .with_submission_entries(15)
+            .with_completion_entries(15);
+        transport
+            .write_u32(register::AQA, attributes.into())
+            .expect("AQA");
+        transport
+            .write_u64(register::ASQ, admin.submission.bus_address())
+            .expect("ASQ");
+        transport
+            .write_u64(register::ACQ, admin.completion.bus_address())
+            .expect("ACQ");
         let configuration = Configuration::new()
             .with_enable(true)
             .with_submission_entry_size(6)
             .with_completion_entry_size(4);
-        transport.write_u32(register::CC, configuration.into()).expect("CC");
+        transport
+            .write_u32(register::CC, configuration.into())
+            .expect("CC");
         while transport.read_u32(register::CSTS).expect("CSTS") & 1 == 0 {}
         if interrupts {
             (0..2).for_each(|vector| transport.enable_interrupt(vector).expect("a vector"));
@@ -160,13 +188,17 @@ impl Client {
         }
         let pages = (bytes as usize).div_ceil(4096) * 4096;
         let buffers = depth * 2;
-        let mut memory =
-            |bytes| transport.allocate_dma(bytes, DmaPurpose::Data).expect("memory");
+        let mut memory = |bytes| {
+            transport
+                .allocate_dma(bytes, DmaPurpose::Data)
+                .expect("memory")
+        };
         let data: Vec<SimDma> = (0..buffers).map(|_| memory(pages)).collect();
         let lists: Vec<SimDma> = (0..buffers).map(|_| memory(4096)).collect();
         for (list, data) in lists.iter().zip(&data) {
-            let entries: Vec<u64> =
-                (1..pages as u64 / 4096).map(|page| data.bus_address() + page * 4096).collect();
+            let entries: Vec<u64> = (1..pages as u64 / 4096)
+                .map(|page| data.bus_address() + page * 4096)
+                .collect();
             list.buffer().write(0, entries.as_bytes());
         }
         if kind == Kind::FailingPair {
@@ -200,7 +232,7 @@ impl Client {
     }
 
     /// Posts commands up to the depth and rings once, if there are any.
-    pub fn fill(&mut self) {
+    pub(crate) fn fill(&mut self) {
         if self.in_flight >= self.depth {
             return;
         }
@@ -233,7 +265,7 @@ impl Client {
     }
 
     /// Takes what has arrived, and tells the controller.
-    pub fn collect(&mut self) -> usize {
+    pub(crate) fn collect(&mut self) -> usize {
         let mut taken = 0;
         while let Some(entry) = self.ring.take() {
             let expected = match self.kind {
@@ -257,25 +289,28 @@ impl Client {
     }
 
     /// Waits for the device.
-    pub fn wait(&mut self) {
+    pub(crate) fn wait(&mut self) {
         self.transport.wait(u64::MAX).expect("the device works");
     }
 }
 
 /// Cycles a command takes at the port in the steady state: from the 200th completion to the last.
-pub fn cycles_per_command(device: &Device, clients: &mut [Client], commands: u64) -> f64 {
-    device.model.borrow().set_trace(TraceOptions { commands: true, grants: false });
-    run(device, clients, commands);
+pub(crate) fn cycles_per_command(device: &Device, clients: &mut [Client], commands: u64) -> f64 {
+    device.model.borrow().set_trace(TraceOptions {
+        commands: true,
+        grants: false,
+    });
+    run(clients, commands);
     let trace = completions(device, clients[0].kind);
     let (first, last) = (trace[200], trace[trace.len() - 1]);
     (last.completion_at - first.completion_at) as f64 / (trace.len() - 201) as f64
 }
 
 /// Keeps clients at their depth until so many commands have ended.
-pub fn run(device: &Device, clients: &mut [Client], commands: u64) {
+pub(crate) fn run(clients: &mut [Client], commands: u64) {
     clients.iter_mut().for_each(Client::fill);
     while clients.iter().map(|client| client.ended).sum::<u64>() < commands {
-        assert!(device.host.step(), "nothing left to happen");
+        clients[0].wait();
         for client in clients.iter_mut() {
             if client.collect() > 0 {
                 client.fill();
@@ -285,18 +320,28 @@ pub fn run(device: &Device, clients: &mut [Client], commands: u64) {
 }
 
 /// The trace of I/O commands; of pairs, that of the second half.
-pub fn completions(device: &Device, kind: Kind) -> Vec<CommandTrace> {
+pub(crate) fn completions(device: &Device, kind: Kind) -> Vec<CommandTrace> {
     let trace = device.model.borrow().take_command_trace();
     let pairs = matches!(kind, Kind::Pair | Kind::FailingPair);
     let io = trace.into_iter().filter(|command| command.queue_id != 0);
-    if pairs { io.skip(1).step_by(2).collect() } else { io.collect() }
+    if pairs {
+        io.skip(1).step_by(2).collect()
+    } else {
+        io.collect()
+    }
 }
 
 /// Latencies of commands one at a time, doorbell at the port to CQE at the port.
-pub fn latencies(device: &Device, client: &mut Client, commands: u64) -> Vec<u64> {
-    device.model.borrow().set_trace(TraceOptions { commands: true, grants: false });
+pub(crate) fn latencies(device: &Device, client: &mut Client, commands: u64) -> Vec<u64> {
+    device.model.borrow().set_trace(TraceOptions {
+        commands: true,
+        grants: false,
+    });
     client.depth = 1;
-    run(device, std::slice::from_mut(client), commands);
+    run(std::slice::from_mut(client), commands);
     let trace = completions(device, client.kind);
-    trace.iter().map(|command| command.completion_at - command.doorbell_at).collect()
+    trace
+        .iter()
+        .map(|command| command.completion_at - command.doorbell_at)
+        .collect()
 }
