@@ -50,7 +50,7 @@ impl Answer {
 }
 
 /// One operation with the moments between which it took effect.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Event {
     pub(crate) key: Vec<u8>,
     pub(crate) asked: Asked,
@@ -58,6 +58,28 @@ pub(crate) struct Event {
     pub(crate) begin: u64,
     /// `u64::MAX` when it never came back.
     pub(crate) end: u64,
+}
+
+impl std::fmt::Debug for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let value = |value: &[u8]| {
+            let begin: Vec<u8> = value.iter().copied().take(4).collect();
+            format!("{begin:?}+{}", value.len())
+        };
+        let key = self.key.escape_ascii();
+        match &self.asked {
+            Asked::Get => write!(f, "get {key}")?,
+            Asked::Put(new) => write!(f, "put {key} {}", value(new))?,
+            Asked::Add(new) => write!(f, "add {key} {}", value(new))?,
+            Asked::Delete => write!(f, "delete {key}")?,
+            Asked::Swap(expected, new) => write!(f, "swap {key} {expected} {}", value(new))?,
+        }
+        match &self.answer {
+            Answer::Found(version, found) => write!(f, " found {version} {}", value(found))?,
+            answer => write!(f, " {answer:?}")?,
+        }
+        write!(f, " [{}..{}]", self.begin, self.end)
+    }
 }
 
 #[derive(Clone, Default, Debug)]
