@@ -111,8 +111,9 @@ macro_rules! suite {
                 completes_and_can_be_taken_back others_go_on under_load while_disabled
             }
             traffic_depth = [traffic::depth] {
-                completion_queue_of_two_slots depth_of_1024_with_wraps small_rings
-                submission_head_is_reported submission_queues_share_a_completion_queue
+                completion_queue_of_two_slots depth_of_1024_with_wraps
+                free_slots_may_be_overwritten small_rings submission_head_is_reported
+                submission_queues_share_a_completion_queue
             }
             traffic_fairness = [traffic::fairness] {
                 equal_loads one_greedy_function one_queue_against_four

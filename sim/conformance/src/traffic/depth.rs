@@ -146,3 +146,34 @@ pub fn submission_head_is_reported(device: Factory) {
         );
     }
 }
+
+/// A controller told the head of what it had asked for, not of what it had got: a host that reused the
+/// slots at once lost commands. Here every slot that is reported free is overwritten at once.
+pub fn free_slots_may_be_overwritten(device: Factory) {
+    let rig = Rig::new(device);
+    let mut controller = rig.controller(FunctionId::PF);
+    controller.create_queue_pair(1, 64);
+    let junk = SubmissionEntry::new(0x7f).with_command_id(0xffff);
+    let mut ended = 0;
+    let total = scale(2_000, 50_000) as usize;
+    let mut sent = 0;
+    while ended < total {
+        let room = controller.submission[&1].free() as usize;
+        let now = room.min(total - sent).min(1 + sent % 23);
+        controller.submit(1, &vec![SubmissionEntry::flush(); now]);
+        sent += now;
+        while controller.poll() == 0 {
+            assert!(rig.host.step(), "nothing left to happen");
+        }
+        for entry in controller.take_arrived() {
+            assert_eq!(entry.status(), SUCCESS, "an overwritten slot was executed");
+            ended += 1;
+        }
+        let queue = &controller.submission[&1];
+        let mut slot = queue.tail;
+        for _ in 0..queue.free() {
+            queue.store(slot, &junk);
+            slot = (slot + 1) % queue.entries;
+        }
+    }
+}
