@@ -192,6 +192,13 @@ fn bogus_admin_completions_are_reported_and_survived() {
         (reports[0].queue_id, reports[0].distrust),
         (0, Distrust::UnknownCommandId)
     );
+    // A late answer to the first command that was in slot 4 must not end the one that is there now.
+    let late = 4;
+    rig.device.post_completion(0, 0, late, Status::SUCCESS);
+    assert!(rig.controller.counters().is_ok());
+    let reports = rig.controller.take_bogus_completions();
+    assert_eq!(reports.len(), 1);
+    assert_eq!(reports[0].entry.command_id(), late);
     for corruption in [
         Corruption::QueueId(3),
         Corruption::Head(31),

@@ -146,6 +146,7 @@ fn an_idle_wait_without_a_deadline_breaks_nothing() {
 #[test]
 fn a_wait_ends_at_once_when_something_has_failed_already() {
     let mut rig = rig_of(4, 1024);
+    rig.pair.wait(0);
     let buffer = filled(&mut rig.pair, PAGE, 0);
     rig.pair
         .submit_write(0, 9, buffer, 0)

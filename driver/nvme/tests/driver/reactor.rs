@@ -1,7 +1,9 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use nvme_driver::{DriverError, Outcome, QueueOptions, Reactor};
 use nvme_instant::{Fault, Injection, InstantDevice, InstantOptions, InstantTransport};
@@ -88,6 +90,43 @@ fn requests_beyond_the_queue_wait_for_room() {
             .all(|ended| ended.result == Ok(Outcome::Done))
     );
     assert!((0..200).all(|lba| block(&device, lba) == lba as u8));
+}
+
+struct Counting(AtomicUsize);
+
+impl Wake for Counting {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The queue is full of requests of dropped futures, so no completion wakes anybody.
+#[test]
+fn room_wakes_who_waits_for_it() {
+    let (reactor, _device) = reactor(InstantOptions::default(), 3);
+    for lba in 0..2 {
+        let mut write = reactor.write(lba, 1, filled(&reactor, 1));
+        assert!(
+            pin!(&mut write)
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .is_pending()
+        );
+    }
+    let count = Arc::new(Counting(AtomicUsize::new(0)));
+    let waker = Waker::from(Arc::clone(&count));
+    let mut waiting = reactor.write(2, 1, filled(&reactor, 1));
+    assert!(
+        pin!(&mut waiting)
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    assert_eq!(
+        (reactor.in_flight(), count.0.load(Ordering::Relaxed)),
+        (2, 0)
+    );
+    assert_eq!(reactor.turn(), 2);
+    assert_eq!(count.0.load(Ordering::Relaxed), 1, "there is room now");
+    assert_eq!(reactor.block_on(waiting).result, Ok(Outcome::Done));
 }
 
 /// Story: a client gives up on a Read and reuses its memory, which the device then writes. Here

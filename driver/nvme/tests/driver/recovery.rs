@@ -1,5 +1,8 @@
-use nvme_driver::{CommandKind, DriverError, Outcome, QueueOptions, ResetReason, Transport};
-use nvme_instant::{Fault, Injection, InstantOptions, Presence, ResetCounts};
+use nvme_driver::{
+    CommandKind, Controller, ControllerOptions, DriverError, Outcome, QueueOptions, ResetReason,
+    Transport,
+};
+use nvme_instant::{Fault, Injection, InstantDevice, InstantOptions, Presence, ResetCounts};
 use nvme_spec::Status;
 use nvme_spec::opcode::{admin, nvm};
 
@@ -448,6 +451,43 @@ fn a_queue_pair_can_be_dropped_with_commands_in_flight() {
     assert_eq!(rig.device.submission_queues(0), 1);
     assert_eq!(rig.device.resets(0), ResetCounts::default());
     write(&mut rig.pair, 0, 3).expect("it works");
+}
+
+/// The Abort of a dropped queue pair is answered late: its admin slot must become free again, or
+/// the admin queue runs dry.
+#[test]
+fn late_answers_to_forgotten_aborts_free_their_slots() {
+    let device = InstantDevice::new(InstantOptions::default());
+    let options = ControllerOptions {
+        admin_entries: 8,
+        ..ControllerOptions::default()
+    };
+    let controller = Controller::open(device.function(0), options).expect("bring-up");
+    device.ignore_aborts(0, true);
+    for round in 0..20 {
+        let mut pair = controller
+            .queue_pair(QueueOptions::default())
+            .expect("a queue pair");
+        device.inject(Injection::new(Fault::LoseCommand).on_queue(1));
+        let buffer = filled(&mut pair, PAGE, 0);
+        pair.submit_read(0, 1, buffer, 0).expect("room");
+        let deadline_ns = device.now_ns() + TIMEOUT_NS;
+        while device.now_ns() < deadline_ns {
+            pair.wait(u64::MAX);
+        }
+        pair.poll(&mut Vec::new());
+        assert_eq!(device.ignored_aborts(0), round + 1);
+        let entries = (0..8).filter_map(|slot| device.submission_entry(0, 0, slot));
+        let aborts: Vec<_> = entries
+            .filter(|entry| entry.opcode() == admin::ABORT)
+            .collect();
+        drop(pair);
+        for abort in aborts {
+            device.post_completion(0, 0, abort.command_id(), Status::SUCCESS);
+        }
+        controller.counters().expect("the admin queue works");
+    }
+    assert_eq!(device.resets(0), ResetCounts::default());
 }
 
 #[test]
