@@ -232,8 +232,8 @@ impl Model {
     pub(crate) fn withdraw(&mut self, id: u16) {
         let function = usize::from(self.contexts[id].function);
         let bit = 1u32 << self.contexts.index(id);
-        self.functions[function].buffer_wait &= !bit;
         self.functions[function].lock_wait &= !bit;
+        self.set_buffer_wait(id, false);
         self.set_data_ready(id, false);
         self.set_read_ready(id, false);
         self.prp_wait.retain(|waiting| *waiting != id);

@@ -73,8 +73,10 @@ pub(crate) struct Function {
     /// By queue, sets of contexts: with a granule for the read arbiter, for the data fetch arbiter.
     pub(crate) read_ready: Vec<u32>,
     pub(crate) data_ready: Vec<u32>,
-    /// Sets of contexts that wait for buffers, for a row of the range lock.
-    pub(crate) buffer_wait: u32,
+    /// By queue, sets of contexts that wait for buffers, and whose turn it is, by bytes.
+    pub(crate) buffer_wait: Vec<u32>,
+    pub(crate) buffer_turns: Drr,
+    /// Contexts that wait for a row of the range lock.
     pub(crate) lock_wait: u32,
     /// Contexts that have ended and wait for a slot of their completion queue.
     pub(crate) completion_wait: u32,
@@ -116,7 +118,8 @@ impl Function {
             dispatch_turns: Drr::new(queues, geometry.quantum_bytes),
             read_ready: vec![0; queues],
             data_ready: vec![0; queues],
-            buffer_wait: 0,
+            buffer_wait: vec![0; queues],
+            buffer_turns: Drr::new(queues, geometry.quantum_bytes),
             lock_wait: 0,
             completion_wait: 0,
             free_buffers: geometry.buffers_per_function,

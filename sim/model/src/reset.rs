@@ -218,7 +218,6 @@ impl Model {
         row.fetch_queues = 0;
         self.fetch_functions &= !(1 << function);
         self.ready_functions &= !(1 << function);
-        row.buffer_wait = 0;
         row.lock_wait = 0;
         row.completion_wait = 0;
         row.deferred.clear();
@@ -233,6 +232,8 @@ impl Model {
             submission.in_flight = 0;
             submission.reads = 0;
             row.dispatch_turns.deactivate(queue);
+            row.buffer_wait[queue] = 0;
+            row.buffer_turns.deactivate(queue);
             row.read_ready[queue] = 0;
             row.data_ready[queue] = 0;
             self.read_turns.deactivate(function, queue);
@@ -250,6 +251,7 @@ impl Model {
         {
             return;
         }
+        debug_assert_eq!(row.free_buffers, self.geometry.buffers_per_function);
         row.draining = false;
         if std::mem::take(&mut row.clears_status) {
             row.status = ControllerStatus::new();

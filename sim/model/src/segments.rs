@@ -54,33 +54,69 @@ impl Model {
         segment.start = start;
         segment.length = length;
         segment.buffers = buffers;
-        self.functions[function].buffer_wait |= 1 << self.contexts.index(id);
+        self.set_buffer_wait(id, true);
         self.serve_buffers(function);
     }
 
-    /// Hands out free buffers in order of dispatch, all that a segment needs or none.
+    /// Puts a context among those of its queue that wait for buffers, or takes it out.
+    pub(crate) fn set_buffer_wait(&mut self, id: u16, waits: bool) {
+        let context = &self.contexts[id];
+        let (function, queue) = (usize::from(context.function), usize::from(context.queue));
+        let bit = 1 << self.contexts.index(id);
+        let row = &mut self.functions[function];
+        if waits {
+            row.buffer_wait[queue] |= bit;
+            row.buffer_turns.activate(queue);
+        } else {
+            row.buffer_wait[queue] &= !bit;
+            if row.buffer_wait[queue] == 0 {
+                row.buffer_turns.deactivate(queue);
+            }
+        }
+    }
+
+    /// The segment for which a context waits for buffers.
+    fn waiting_segment(&self, id: u16) -> Option<usize> {
+        let segments = &self.contexts[id].segments;
+        segments
+            .iter()
+            .position(|segment| segment.phase == Phase::Buffers)
+    }
+
+    /// Hands out free buffers, all that a segment needs or none: in turns of the queues by bytes (or
+    /// large commands would have most of them), within a queue in order of dispatch.
     fn serve_buffers(&mut self, function: usize) {
-        while let Some(id) = self
-            .contexts
-            .oldest(function, self.functions[function].buffer_wait)
-        {
-            let context = &mut self.contexts[id];
-            let sets = u32::from(context.fetched_sets);
-            let waiting = context
-                .segments
-                .iter_mut()
-                .find(|segment| segment.phase == Phase::Buffers);
-            let row = &mut self.functions[function];
-            if let Some(segment) = waiting {
+        while self.functions[function].buffer_turns.active() != 0 {
+            let mut turns = std::mem::take(&mut self.functions[function].buffer_turns);
+            let mut picked = None;
+            let queue = turns.select(u64::MAX, |queue| {
+                let set = self.functions[function].buffer_wait[queue];
+                picked = self.contexts.oldest(function, set);
+                picked.map_or(0, |id| {
+                    let index = self.waiting_segment(id).unwrap_or(0);
+                    let context = &self.contexts[id];
+                    context.segments[index].length * u32::from(context.fetched_sets)
+                })
+            });
+            let granted = queue.zip(picked).and_then(|(queue, id)| {
+                let index = self.waiting_segment(id)?;
+                let context = &mut self.contexts[id];
+                let sets = u32::from(context.fetched_sets);
+                let segment = &mut context.segments[index];
+                let row = &mut self.functions[function];
                 if segment.buffers > row.free_buffers {
-                    return;
+                    return None;
                 }
                 row.free_buffers -= segment.buffers;
                 segment.phase = Phase::Fetching;
                 segment.to_request = segment.length * sets;
                 segment.to_receive = segment.to_request;
-            }
-            row.buffer_wait &= !(1 << self.contexts.index(id));
+                turns.charge(queue, segment.to_request);
+                Some(id)
+            });
+            self.functions[function].buffer_turns = turns;
+            let Some(id) = granted else { return };
+            self.set_buffer_wait(id, false);
             self.set_data_ready(id, true);
         }
     }
