@@ -3,7 +3,7 @@
 use std::ops::DerefMut;
 
 use super::environment::Environment;
-use super::slot::{Ending, Next, Slot, Step, Which};
+use super::slot::{Ending, Next, Request, Slot, Step, Which};
 use crate::error::Error;
 use crate::page::Content;
 use crate::page::verify::{Unusable, verify_data};
@@ -33,33 +33,18 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
             .buffer
             .as_deref()
             .expect("the device gave the buffer back");
+        let mut unusable_page = None;
         match verify_data(bytes, &env.context, page) {
             Ok(content) => image.blank = content == Content::Blank,
-            Err(unusable) => {
-                // No step may take this image for one of the store's.
-                image.page = u64::MAX;
-                image.blank = true;
-                // A page that only might have had room is passed by.
-                match self.step {
-                    Step::Probe => {
-                        self.probe.chosen = false;
-                        return self.next_probe(env);
-                    }
-                    Step::CleanRead => return self.next_clean(env),
-                    Step::CleanHome => return self.clean_entries(env),
-                    _ => {}
-                }
-                let error = match unusable {
-                    Unusable::Fault(fault) => env.damaged(page, fault),
-                    Unusable::Newer(found) => Error::FormattedAnew {
-                        device: env.device.clone(),
-                        page,
-                        expected: env.context.generation,
-                        found,
-                    },
-                };
-                return self.on_failed(env, error);
-            }
+            Err(unusable) => unusable_page = Some(unusable),
+        }
+        let looks_only = matches!(self.request, Request::Get | Request::Scan { .. });
+        if unusable_page.is_none() && !looks_only {
+            // Nothing is built on a page that is not in order.
+            unusable_page = self.image(which).view().layout_fault().map(Unusable::Fault);
+        }
+        if let Some(unusable) = unusable_page {
+            return self.on_unusable(env, which, unusable);
         }
         match self.step {
             Step::Home => self.on_home(env),
@@ -82,6 +67,41 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
             | Step::CleanFix
             | Step::CleanApply => unreachable!("{:?} reads nothing", self.step),
         }
+    }
+
+    /// The page is not what the store wrote there.
+    #[cold]
+    pub(super) fn on_unusable(
+        &mut self,
+        env: &mut Environment,
+        which: Which,
+        unusable: Unusable,
+    ) -> Next {
+        let image = self.image(which);
+        let page = image.page;
+        // No step may take this image for one of the store's.
+        image.page = u64::MAX;
+        image.blank = true;
+        // A page that only might have had room is passed by.
+        match self.step {
+            Step::Probe => {
+                self.probe.chosen = false;
+                return self.next_probe(env);
+            }
+            Step::CleanRead => return self.next_clean(env),
+            Step::CleanHome => return self.clean_entries(env),
+            _ => {}
+        }
+        let error = match unusable {
+            Unusable::Fault(fault) => env.damaged(page, fault),
+            Unusable::Newer(found) => Error::FormattedAnew {
+                device: env.device.clone(),
+                page,
+                expected: env.context.generation,
+                found,
+            },
+        };
+        self.on_failed(env, error)
     }
 
     /// A read failed, or brought a page that cannot be used.

@@ -5,6 +5,7 @@ use std::ops::DerefMut;
 use super::environment::Environment;
 use super::slot::{Ending, GuestReference, Next, Request, Slot, Step, Which};
 use crate::operation::Version;
+use crate::page::verify::Unusable;
 use crate::page::{Entry, EntryState};
 
 /// What a look-up needs to know of an entry it found.
@@ -178,6 +179,9 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
                 self.insert(env, tombstone.map(|tombstone| tombstone.token), floor)
             }
             _ => {
+                if let Some(fault) = self.home.view().layout_fault() {
+                    return self.on_unusable(env, Which::Home, Unusable::Fault(fault));
+                }
                 let version = Version(self.home.view().version().max(floor));
                 self.conclude(env, Ending::Missing(version))
             }

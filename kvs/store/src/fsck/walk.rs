@@ -149,13 +149,9 @@ impl Walk {
     }
 
     fn look_at_entries(&mut self, page: u64, view: PageView<'_>, wrong: &mut Vec<String>) {
-        let mut count = 0;
-        let mut bytes = 0;
         let mut natives = BTreeSet::new();
         let mut tokens = BTreeSet::new();
         for entry in view.entries() {
-            count += 1;
-            bytes += entry.bytes;
             let hash = self.hasher.hash(entry.key);
             let home = self.hasher.home(hash);
             let name = entry.key.escape_ascii();
@@ -206,27 +202,11 @@ impl Walk {
                 state: entry.state,
             });
         }
-        let header = view.header();
-        if count != view.entry_count() || bytes != usize::from(header.entry_bytes.get()) {
-            wrong.push(format!(
-                "entries are {count} in {bytes} bytes, expected {} in {}",
-                view.entry_count(),
-                header.entry_bytes
-            ));
-        }
     }
 
     fn look_at_directory(&mut self, page: u64, view: PageView<'_>, wrong: &mut Vec<String>) {
-        let used = usize::from(view.header().entry_bytes.get());
-        let rest = self.page_bytes - HEADER_BYTES;
-        let space = rest.saturating_sub(used) / crate::page::layout::DIRECTORY_ENTRY_BYTES;
-        let most = space + crate::page::layout::RESERVED_DIRECTORY;
-        if used > rest || view.directory_len() > most {
-            let len = view.directory_len();
-            wrong.push(format!(
-                "the directory has {len} entries, expected at most {most}"
-            ));
-            return;
+        if let Some(fault) = view.layout_fault() {
+            wrong.push(fault.to_string());
         }
         let mut tokens = BTreeSet::new();
         for entry in view.directory() {

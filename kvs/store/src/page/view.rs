@@ -2,6 +2,8 @@
 
 use zerocopy::FromBytes;
 
+use crate::error::PageFault;
+
 use super::layout::{
     DIRECTORY_ENTRY_BYTES, DirectoryEntry, EntryHeader, EntryState, GUEST_OVERHEAD, GuestHeader,
     HEADER_BYTES, NATIVE_OVERHEAD, PageHeader, RESERVED_DIRECTORY, Stamp, WINDOW,
@@ -195,6 +197,34 @@ impl<'a> PageView<'a> {
     pub(crate) fn guest(&self, token: Stamp) -> Option<Entry<'a>> {
         self.entries()
             .find(|entry| entry.state != EntryState::Native && entry.token == token)
+    }
+
+    /// What is wrong with how entries and directory share the page, if something is. A page with
+    /// a right CRC is only ever wrong so when a program that wrote it was.
+    pub(crate) fn layout_fault(&self) -> Option<PageFault> {
+        let used = usize::from(self.header.entry_bytes.get());
+        let rest = self.page_bytes - HEADER_BYTES;
+        let most = rest.saturating_sub(used) / DIRECTORY_ENTRY_BYTES + RESERVED_DIRECTORY;
+        if used > rest || self.directory_len() > most {
+            let found = format!("{} entries", self.directory_len());
+            return Some(PageFault::new(
+                "directory",
+                &format!("at most {most} entries"),
+                &found,
+            ));
+        }
+        let (count, bytes) = self.entries().fold((0, 0), |(count, bytes), entry| {
+            (count + 1, bytes + entry.bytes)
+        });
+        if (count, bytes) == (self.entry_count(), used) {
+            return None;
+        }
+        let expected = format!("{} entries in {used} bytes", self.entry_count());
+        Some(PageFault::new(
+            "content",
+            &expected,
+            &format!("{count} entries in {bytes} bytes"),
+        ))
     }
 
     /// Bytes of native entries of keys other than `key` that have ended.
