@@ -23,6 +23,7 @@ mod controller;
 mod device;
 mod dma;
 mod fault;
+mod identity;
 mod io;
 mod options;
 mod transport;

@@ -1,5 +1,6 @@
 //! The driver against a controller without time that can also misbehave.
 
+mod aborts;
 mod bogus_completions;
 mod bring_up;
 mod commands;
@@ -10,5 +11,6 @@ mod prp_shapes;
 mod queue_limits;
 mod random_mix;
 mod reactor;
-mod recovery;
+mod removal;
+mod resets;
 mod rig;

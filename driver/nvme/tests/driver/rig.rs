@@ -4,7 +4,7 @@ use nvme_driver::{
     Completion, Controller, ControllerOptions, DmaBuffer, DriverError, Outcome, QueueOptions,
     QueuePair,
 };
-use nvme_instant::{InstantDevice, InstantDma, InstantOptions, InstantTransport};
+use nvme_instant::{Fault, Injection, InstantDevice, InstantDma, InstantOptions, InstantTransport};
 
 pub(crate) type Pair = QueuePair<InstantTransport>;
 pub(crate) type Buffer = DmaBuffer<InstantDma>;
@@ -100,4 +100,32 @@ pub(crate) fn block(device: &InstantDevice, lba: usize) -> u8 {
         "block {lba} is torn"
     );
     bytes[0]
+}
+
+/// The default timeout of a command, and of an Abort.
+pub(crate) const TIMEOUT_NS: u64 = 5_000_000_000;
+pub(crate) const ABORT_NS: u64 = 1_000_000_000;
+
+/// One command of each kind, the first of which the controller loses.
+pub(crate) fn submit_one_of_each(rig: &mut Rig) {
+    let buffer = filled(&mut rig.pair, PAGE, 1);
+    rig.pair.submit_write(0, 1, buffer, 0).expect("room");
+    let buffer = filled(&mut rig.pair, PAGE, 0);
+    rig.pair.submit_read(1, 1, buffer, 1).expect("room");
+    let buffer = filled(&mut rig.pair, PAGE, 0);
+    rig.pair.submit_compare(2, 1, buffer, 2).expect("room");
+    let (old, new) = (
+        filled(&mut rig.pair, PAGE, 0),
+        filled(&mut rig.pair, PAGE, 4),
+    );
+    rig.pair
+        .submit_compare_and_write(3, 1, old, new, 3)
+        .expect("room");
+    rig.pair.submit_flush(4).expect("room");
+}
+
+pub(crate) fn lose_all(rig: &Rig, fault: Fault) {
+    for _ in 0..6 {
+        rig.device.inject(Injection::new(fault).on_queue(1));
+    }
 }
