@@ -3,7 +3,7 @@
 mod support;
 
 use nvme_model::{LockGrant, Timing, TraceOptions};
-use pcie_host::HostOptions;
+use pcie_host::{Delivery, HostOptions};
 use support::{Client, Device, Kind, completions, cycles_per_command, latencies, run};
 
 #[test]
@@ -193,4 +193,35 @@ fn a_single_large_write_is_fetched_while_it_is_written() {
     let latency = latencies(&device, &mut client, 3)[1];
     // Eight segments of 576 beats in, the last one out: 512 beats; and not the sum of both.
     assert!(latency < 8 * 576 + 512 + 1000, "{latency}");
+}
+
+#[test]
+fn data_may_come_in_pieces_of_any_size() {
+    for kind in [Kind::Read, Kind::Write, Kind::Pair, Kind::FailingPair] {
+        for (split, read_request) in [(64, 128), (64, 2048), (128, 512), (256, 4096)] {
+            let cycles = [Delivery::WholeReads, Delivery::EachCompletion].map(|delivery| {
+                let options = HostOptions {
+                    completion_split_bytes: split,
+                    max_read_request_bytes: read_request,
+                    delivery,
+                    ..HostOptions::default()
+                };
+                let device = Device::new(options, |_| ());
+                let mut clients = [Client::new(&device, 0, kind, 32, 8192, true)];
+                let cycles = cycles_per_command(&device, &mut clients, 600);
+                let violations = device.host.take_violations();
+                assert!(
+                    violations.is_empty(),
+                    "{kind:?} {split} {read_request}: {violations:?}"
+                );
+                cycles
+            });
+            println!("{kind:?}, split {split}, MRRS {read_request}: {cycles:?}");
+            // In pieces, completion space comes free earlier, never later.
+            assert!(
+                cycles[1] <= 1.005 * cycles[0],
+                "{kind:?} {split} {read_request}: {cycles:?}"
+            );
+        }
+    }
 }

@@ -43,8 +43,8 @@ fn bytes_of_both(write: bool) -> [u64; 2] {
         next[queue] += 1;
         controller.submit(queue as u16 + 1, &[command]);
     };
-    for queue in 0..2 {
-        (0..depths[queue]).for_each(|_| post(&mut controller, queue));
+    for (queue, depth) in depths.into_iter().enumerate() {
+        (0..depth).for_each(|_| post(&mut controller, queue));
     }
     let mut from = 0;
     while rig.host.now() < 2_500_000 {
