@@ -28,8 +28,8 @@ macro_rules! suite {
             commands_io = [commands::io] {
                 data_go_both_ways errors_are_logged flush_namespaces hints_are_accepted
                 identifiers_are_echoed invalid_namespaces invalid_opcodes
-                ranges_outside_the_namespace scatter_gather_lists small_blocks
-                transfers_above_the_limit
+                large_compares_look_at_every_page ranges_outside_the_namespace
+                scatter_gather_lists small_blocks transfers_above_the_limit
             }
             commands_logs = [commands::logs] {
                 counters_of_all_functions error_log_order firmware_slot health_counts
@@ -70,7 +70,8 @@ macro_rules! suite {
                 second_after_second_is_alone second_must_be_a_write second_without_first
             }
             fused_atomicity = [fused::atomicity] {
-                no_increment_is_lost one_of_many_wins pairs_behind_large_writes
+                no_increment_is_lost one_of_many_functions_wins one_of_many_wins
+                pairs_behind_large_writes
             }
             fused_failure = [fused::failure] {
                 both_halves_fail compare_data_lost compare_from_unmapped_memory

@@ -44,6 +44,24 @@ pub fn data_go_both_ways(device: Factory) {
     assert!(buffer.read(0, 4096) == pattern(11, 4096));
 }
 
+/// A Compare of the largest transfer finds a difference anywhere in it.
+pub fn large_compares_look_at_every_page(device: Factory) {
+    let rig = Rig::new(device);
+    let mut controller = rig.io_controller(FunctionId::PF);
+    let bytes = pattern(8, 128 << 10);
+    let blocks = bytes.len() as u32 / rig.device.block_bytes;
+    controller.store(0, &bytes);
+    let buffer = controller.buffer(bytes.len());
+    buffer.write(0, &bytes);
+    let compare = controller.compare(0, blocks, &buffer);
+    assert_eq!(controller.io(compare), SUCCESS);
+    for at in (1_000..bytes.len()).step_by(4_096) {
+        buffer.write(at, &[!bytes[at]]);
+        assert_eq!(controller.io(compare), Status::COMPARE_FAILURE, "byte {at}");
+        buffer.write(at, &[bytes[at]]);
+    }
+}
+
 /// The same with 512-byte blocks.
 pub fn small_blocks(device: Factory) {
     let options = DeviceOptions {

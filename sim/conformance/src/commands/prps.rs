@@ -191,6 +191,15 @@ pub fn misaligned_entries(device: Factory) {
     for low in [1, 2, 4] {
         cases.push((4, page(1), list + low));
     }
+    // Also where good entries stand at that address.
+    for low in [1, 2, 4] {
+        let odd = controller.buffer(4096);
+        for (index, entry) in good.iter().enumerate() {
+            odd.write(low + 8 * index, &entry.to_le_bytes());
+        }
+        cases.push((4, page(1), odd.address + low as u64));
+        controller.prp_lists.push(odd);
+    }
     // Entries within a list.
     for bad in 0..good.len() {
         for low in [1, 4, 8, 0x800] {

@@ -1,10 +1,11 @@
 //! A pair is one: no other operation on its blocks comes in between, from wherever.
 
 use nvme_spec::{Status, SubmissionEntry};
+use pcie_host::HostOptions;
 use pcie_host::endpoint::FunctionId;
 
 use super::{FAILED_FUSED, SUCCESS};
-use crate::rig::{Buffer, Controller, Factory, PATIENCE_CYCLES, Rig, pattern};
+use crate::rig::{Buffer, Controller, DeviceOptions, Factory, PATIENCE_CYCLES, Rig, pattern};
 use crate::scale;
 
 /// A client that raises a counter in a block by Compare-and-Write, over and over.
@@ -62,11 +63,27 @@ fn block_of(value: u64, bytes: usize) -> Vec<u8> {
     block
 }
 
+/// Small blocks beside the usual ones: their data come faster than the medium answers, so that pairs
+/// meet at the range lock, not at the link.
+fn rigs(device: Factory) -> [Rig; 2] {
+    [512, 4096].map(|block_bytes| {
+        let options = DeviceOptions {
+            block_bytes,
+            ..DeviceOptions::default()
+        };
+        Rig::build(device, options, HostOptions::default())
+    })
+}
+
 /// Every function increments one counter: none of the increments is lost.
 pub fn no_increment_is_lost(device: Factory) {
+    for rig in rigs(device) {
+        increment_together(&rig, scale(60, 2_000));
+    }
+}
+
+fn increment_together(rig: &Rig, goal: u64) {
     const LBA: u64 = 17;
-    let goal = scale(60, 2_000);
-    let rig = Rig::new(device);
     let mut clients = Vec::new();
     for function in 0..=rig.device.virtual_functions {
         // Another queue for each function: the lock must hold across both.
@@ -148,7 +165,12 @@ pub fn pairs_behind_large_writes(device: Factory) {
 
 /// Many pairs of one queue on one block with one doorbell: exactly one of them finds what it expects.
 pub fn one_of_many_wins(device: Factory) {
-    let rig = Rig::new(device);
+    for rig in rigs(device) {
+        compete(&rig);
+    }
+}
+
+fn compete(rig: &Rig) {
     let mut controller = rig.controller(FunctionId::PF);
     controller.create_queue_pair(1, 64);
     let bytes = controller.block_bytes as usize;
@@ -172,4 +194,51 @@ pub fn one_of_many_wins(device: Factory) {
         }
     }
     assert!(rig.medium(33, 1) == news[winners[0]].read(0, bytes));
+}
+
+/// The same from queues of all functions at once, each with its own new content: one winner.
+pub fn one_of_many_functions_wins(device: Factory) {
+    for rig in rigs(device) {
+        let bytes = rig.device.block_bytes as usize;
+        for round in 0..scale(20, 400) {
+            let mut clients: Vec<_> = (0..=rig.device.virtual_functions)
+                .map(|function| rig.io_controller(FunctionId(function)))
+                .collect();
+            clients[0].store(33, &pattern(1, bytes));
+            let mut sent = Vec::new();
+            for (function, client) in clients.iter_mut().enumerate() {
+                let old = client.buffer(bytes);
+                old.fill(1);
+                let mut pairs = Vec::new();
+                for number in 0..8 {
+                    let seed = 1_000 + 8 * function as u64 + number;
+                    let new = client.buffer(bytes);
+                    new.fill(seed);
+                    let pair = client.pair(33, 1, &old, &new);
+                    pairs.push((client.submit(1, &pair), seed));
+                    client.keep(new);
+                    // Apart by a little, so that they meet in every phase.
+                    rig.run(round * 3 % 20);
+                }
+                client.keep(old);
+                sent.push(pairs);
+            }
+            let mut winners = Vec::new();
+            for (client, pairs) in clients.iter_mut().zip(&sent) {
+                for (ids, seed) in pairs {
+                    let statuses = [
+                        client.wait(1, ids[0]).status(),
+                        client.wait(1, ids[1]).status(),
+                    ];
+                    if statuses == [SUCCESS, SUCCESS] {
+                        winners.push(*seed);
+                    } else {
+                        assert_eq!(statuses, [Status::COMPARE_FAILURE, FAILED_FUSED]);
+                    }
+                }
+            }
+            assert_eq!(winners.len(), 1, "winners {winners:?} in round {round}");
+            assert!(rig.medium(33, 1) == pattern(winners[0], bytes));
+        }
+    }
 }

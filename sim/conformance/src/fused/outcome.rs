@@ -83,6 +83,20 @@ pub fn every_byte_is_compared(device: Factory) {
         block.old.write(at, &[block.old_bytes[at]]);
     }
     block.assert_unchanged(&rig);
+    // A difference in one page of several is not forgotten for the equal ones behind it.
+    let limit = controller.fused_limit_blocks();
+    let block = Block::stored_blocks(&mut controller, 64, limit);
+    for at in (0..block.old_bytes.len()).step_by(512) {
+        block.old.write(at, &[block.old_bytes[at] ^ 1]);
+        let pair = controller.pair(64, limit, &block.old, &block.new);
+        assert_eq!(
+            controller.statuses(1, &pair),
+            [Status::COMPARE_FAILURE, FAILED_FUSED],
+            "byte {at} of {limit} blocks"
+        );
+        block.old.write(at, &[block.old_bytes[at]]);
+    }
+    block.assert_unchanged(&rig);
 }
 
 /// Every size up to ACWU, and with both buffers at an offset.

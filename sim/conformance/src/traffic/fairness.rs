@@ -1,129 +1,103 @@
 //! Fair by bytes: what one function does takes nothing from another.
 
-use nvme_spec::{Status, SubmissionEntry};
-use pcie_host::HostOptions;
-use pcie_host::endpoint::{Cycle, FunctionId};
+use nvme_spec::doorbell;
+use pcie_host::endpoint::Cycle;
 
-use crate::rig::{Buffer, Controller, DeviceOptions, Factory, Rig};
+use super::load::{Client, Kind, Load, measure, seven_functions};
+use crate::rig::{Factory, Rig};
 use crate::scale;
 
-/// What a function does all the time.
-#[derive(Clone, Copy)]
-struct Load {
-    queues: u16,
-    depth: usize,
-    bytes: u32,
-    write: bool,
+/// Bytes that functions with these loads, the PF and on, move at once in `cycles`.
+pub fn side_by_side(factory: Factory, loads: &[Load], cycles: Cycle) -> Vec<u64> {
+    let rig = seven_functions(factory);
+    measure(&rig, &mut Client::all(&rig, loads), cycles)
 }
 
-impl Load {
-    const SMALL_READS: Self = Self {
-        queues: 1,
-        depth: 32,
-        bytes: 4096,
-        write: false,
-    };
-    const SMALL_WRITES: Self = Self {
-        write: true,
-        ..Self::SMALL_READS
-    };
-}
-
-/// A function that keeps its queues at their depth.
-struct Client {
-    controller: Controller,
-    load: Load,
-    /// Commands that this function repeats, block ranges of its own.
-    commands: Vec<SubmissionEntry>,
-    next: usize,
-    bytes: u64,
-    _buffer: Buffer,
-}
-
-impl Client {
-    fn new(rig: &Rig, function: u8, load: Load) -> Self {
-        let mut controller = rig.controller(FunctionId(function));
-        for queue_id in 1..=load.queues {
-            controller.create_queue_pair(queue_id, 2 * load.depth as u32);
-        }
-        let buffer = controller.buffer(load.bytes as usize);
-        let blocks = load.bytes / rig.device.block_bytes;
-        let own_blocks = rig.blocks() / 8;
-        let commands = (0..own_blocks / u64::from(blocks))
-            .map(|number| {
-                let lba = u64::from(function) * own_blocks + number * u64::from(blocks);
-                if load.write {
-                    controller.write(lba, blocks, &buffer)
-                } else {
-                    controller.read(lba, blocks, &buffer)
-                }
-            })
-            .collect();
-        Self {
-            controller,
-            load,
-            commands,
-            next: 0,
-            bytes: 0,
-            _buffer: buffer,
-        }
-    }
-
-    fn post(&mut self, queue_id: u16) {
-        let command = self.commands[self.next];
-        self.next = (self.next + 1) % self.commands.len();
-        self.controller.submit(queue_id, &[command]);
-    }
-
-    fn start(&mut self) {
-        for queue_id in 1..=self.load.queues {
-            for _ in 0..self.load.depth {
-                self.post(queue_id);
-            }
-        }
-    }
-
-    fn turn(&mut self) {
-        if self.controller.poll() == 0 {
-            return;
-        }
-        for entry in self.controller.take_arrived() {
-            assert_eq!(entry.status(), Status::SUCCESS);
-            self.bytes += u64::from(self.load.bytes);
-            self.post(entry.submission_queue_id);
-        }
-    }
-}
-
-/// Bytes of each client in `cycles`, after a warm-up.
-fn measure(rig: &Rig, clients: &mut [Client], cycles: Cycle) -> Vec<u64> {
-    clients.iter_mut().for_each(Client::start);
-    run(rig, clients, cycles / 5);
-    let begin: Vec<u64> = clients.iter().map(|client| client.bytes).collect();
-    run(rig, clients, cycles);
-    clients
+/// Largest distance of one function's bytes from their mean, as a share of it.
+pub fn largest_deviation(bytes: &[u64]) -> f64 {
+    let mean = bytes.iter().sum::<u64>() as f64 / bytes.len() as f64;
+    bytes
         .iter()
-        .zip(begin)
-        .map(|(client, begin)| client.bytes - begin)
-        .collect()
+        .map(|&own| (own as f64 / mean - 1.0).abs())
+        .fold(0.0, f64::max)
 }
 
-fn run(rig: &Rig, clients: &mut [Client], cycles: Cycle) {
-    let end = rig.host.now() + cycles;
-    while rig.host.now() < end {
-        assert!(rig.host.step(), "nothing left to happen under full load");
-        clients.iter_mut().for_each(Client::turn);
+/// Bytes that six functions at full rate move in `cycles`: alone, and beside a seventh whose
+/// completion queue heads never move.
+///
+/// # Panics
+/// The seventh does not stop when its completion queues are full, or does not go on when its host
+/// takes the entries.
+pub fn beside_a_stuck_function(factory: Factory, kind: Kind, cycles: Cycle) -> (u64, u64) {
+    let load = Load::small(kind);
+    let alone = side_by_side(factory, &[load; 6], cycles).iter().sum();
+    let rig = seven_functions(factory);
+    let mut stuck = StuckFunction::start(&rig, kind);
+    let mut six = Client::all(&rig, &[load; 6]);
+    let beside = measure(&rig, &mut six, cycles).iter().sum();
+    stuck.goes_on_when_its_host_does(&rig);
+    (alone, beside)
+}
+
+/// Function 6 with four completion queues of four slots, whose host never moves their heads.
+struct StuckFunction(Client);
+
+impl StuckFunction {
+    fn start(rig: &Rig, kind: Kind) -> Self {
+        let load = Load {
+            depth: 16,
+            ..Load::small(kind).on_queues(4)
+        };
+        let mut client = Client::new(rig, 6, load);
+        let controller = &mut client.controller;
+        for queue_id in 1..=load.queues {
+            controller.delete_queue_pair(queue_id);
+            controller.create_completion_queue(queue_id, 4, None);
+            controller.create_submission_queue(queue_id, 64, queue_id);
+        }
+        let queues = controller.completion.iter_mut();
+        queues
+            .filter(|(id, _)| **id > 0)
+            .for_each(|(_, queue)| queue.stuck = true);
+        client.start();
+        rig.run(50_000);
+        Self(client)
+    }
+
+    fn goes_on_when_its_host_does(&mut self, rig: &Rig) {
+        let Client {
+            controller, load, ..
+        } = &mut self.0;
+        // Three entries fit a queue of four slots; of pairs, one.
+        let stopped_at = 3 / load.kind.entries() * load.kind.entries();
+        assert_eq!(
+            controller.poll(),
+            usize::from(load.queues) * stopped_at,
+            "{:?}: entries",
+            load.kind
+        );
+        rig.run(50_000);
+        assert_eq!(controller.poll(), 0);
+        for queue in controller.completion.values_mut() {
+            queue.stuck = false;
+        }
+        for queue_id in 1..=load.queues {
+            let head = controller.completion[&queue_id].head;
+            controller.write32(doorbell::completion_head_offset(queue_id), head);
+        }
+        let deadline = rig.host.now() + 2_000_000;
+        while controller.outstanding() > 0 {
+            controller.poll();
+            assert!(
+                rig.host.step() && rig.host.now() < deadline,
+                "it does not go on"
+            );
+        }
     }
 }
 
-fn seven_functions(factory: Factory) -> Rig {
-    let device = DeviceOptions {
-        virtual_functions: 6,
-        medium_bytes: 64 << 20,
-        ..DeviceOptions::default()
-    };
-    Rig::build(factory, device, HostOptions::default())
-}
+/// How far the functions' shares may be apart.
+const TOLERANCE: f64 = 0.05;
 
 fn window() -> Cycle {
     scale(400_000, 4_000_000)
@@ -134,140 +108,54 @@ fn long_window() -> Cycle {
     scale(2_500_000, 10_000_000)
 }
 
-fn assert_within(bytes: &[u64], share: f64, what: &str) {
-    let mean = bytes.iter().sum::<u64>() as f64 / bytes.len() as f64;
-    for &own in bytes {
-        let deviation = own as f64 / mean - 1.0;
-        assert!(
-            deviation.abs() <= share,
-            "{what}: {bytes:?} bytes, {deviation:+.3} from the mean"
-        );
-    }
+fn assert_equal_shares(device: Factory, loads: &[Load], cycles: Cycle) {
+    let bytes = side_by_side(device, loads, cycles);
+    let deviation = largest_deviation(&bytes);
+    assert!(
+        deviation <= TOLERANCE,
+        "{loads:?}: {bytes:?} bytes, up to {deviation:.3} from the mean"
+    );
 }
 
 /// Seven equal functions get equal shares.
 pub fn equal_loads(device: Factory) {
-    for load in [Load::SMALL_READS, Load::SMALL_WRITES] {
-        let rig = seven_functions(device);
-        let mut clients: Vec<Client> = (0..7).map(|f| Client::new(&rig, f, load)).collect();
-        let bytes = measure(&rig, &mut clients, window());
-        assert_within(&bytes, 0.05, "equal loads");
+    for kind in Kind::ALL {
+        assert_equal_shares(device, &[Load::small(kind); 7], window());
     }
 }
 
 /// Four queues of one function gain nothing over one queue of another.
 pub fn one_queue_against_four(device: Factory) {
-    for load in [Load::SMALL_READS, Load::SMALL_WRITES] {
-        let rig = Rig::new(device);
-        let mut clients = vec![
-            Client::new(&rig, 0, load),
-            Client::new(&rig, 1, Load { queues: 4, ..load }),
-        ];
-        let bytes = measure(&rig, &mut clients, window());
-        assert_within(&bytes, 0.05, "1 queue against 4");
+    for load in Kind::ALL.map(Load::small) {
+        assert_equal_shares(device, &[load, load.on_queues(4)], window());
     }
 }
 
 /// 128 KiB commands gain nothing over 4 KiB commands.
 pub fn small_commands_against_large(device: Factory) {
-    for write in [false, true] {
-        let rig = Rig::new(device);
-        let small = Load {
-            write,
-            ..Load::SMALL_READS
-        };
-        let large = Load {
-            bytes: 128 << 10,
-            depth: 8,
-            ..small
-        };
-        let mut clients = vec![Client::new(&rig, 0, small), Client::new(&rig, 1, large)];
-        let bytes = measure(&rig, &mut clients, long_window());
-        assert_within(&bytes, 0.05, if write { "Writes" } else { "Reads" });
+    for kind in Kind::ALL {
+        let loads = [Load::small(kind), Load::large(kind)];
+        assert_equal_shares(device, &loads, long_window());
     }
 }
 
 /// One function with four queues of 128 KiB against six with one queue of 4 KiB each.
 pub fn one_greedy_function(device: Factory) {
-    for write in [false, true] {
-        let rig = seven_functions(device);
-        let small = Load {
-            write,
-            ..Load::SMALL_READS
-        };
-        let greedy = Load {
-            bytes: 128 << 10,
-            queues: 4,
-            depth: 8,
-            ..small
-        };
-        let mut clients: Vec<Client> = (0..7)
-            .map(|f| Client::new(&rig, f, if f == 3 { greedy } else { small }))
-            .collect();
-        let bytes = measure(&rig, &mut clients, long_window());
-        assert_within(&bytes, 0.05, if write { "Writes" } else { "Reads" });
+    for kind in Kind::ALL {
+        let mut loads = [Load::small(kind); 7];
+        loads[3] = Load::large(kind).on_queues(4);
+        assert_equal_shares(device, &loads, long_window());
     }
 }
 
 /// A host that never moves its completion queue head stops itself only: the six others lose at most
 /// 3 % of what they have without it.
 pub fn stuck_completion_queue(device: Factory) {
-    for load in [Load::SMALL_READS, Load::SMALL_WRITES] {
-        let six =
-            |rig: &Rig| -> Vec<Client> { (0..6).map(|f| Client::new(rig, f, load)).collect() };
-        let rig = seven_functions(device);
-        let alone: u64 = measure(&rig, &mut six(&rig), window()).iter().sum();
-
-        let rig = seven_functions(device);
-        let mut stuck = Client::new(
-            &rig,
-            6,
-            Load {
-                queues: 4,
-                depth: 16,
-                ..load
-            },
-        );
-        for queue_id in 1..=4 {
-            stuck.controller.delete_queue_pair(queue_id);
-            stuck.controller.create_completion_queue(queue_id, 4, None);
-            stuck
-                .controller
-                .create_submission_queue(queue_id, 64, queue_id);
-            stuck
-                .controller
-                .completion
-                .get_mut(&queue_id)
-                .expect("just made")
-                .stuck = true;
-        }
-        stuck.start();
-        rig.run(50_000);
-        let mut clients = six(&rig);
-        let beside: u64 = measure(&rig, &mut clients, window()).iter().sum();
+    for kind in Kind::ALL {
+        let (alone, beside) = beside_a_stuck_function(device, kind, window());
         assert!(
             beside as f64 >= 0.97 * alone as f64,
-            "the six have {beside} bytes beside a stuck function, {alone} without it"
+            "{kind:?}: the six have {beside} bytes beside a stuck function, {alone} without it"
         );
-        // It stopped when its completion queues were full, and goes on when the host takes entries.
-        assert_eq!(stuck.controller.poll(), 4 * 3);
-        rig.run(50_000);
-        assert_eq!(stuck.controller.poll(), 0);
-        for queue in stuck.controller.completion.values_mut() {
-            queue.stuck = false;
-        }
-        for queue_id in 1..=4 {
-            let head = stuck.controller.completion[&queue_id].head;
-            let offset = nvme_spec::doorbell::completion_head_offset(queue_id);
-            stuck.controller.write32(offset, head);
-        }
-        let deadline = rig.host.now() + 2_000_000;
-        while stuck.controller.outstanding() > 0 {
-            stuck.controller.poll();
-            assert!(
-                rig.host.step() && rig.host.now() < deadline,
-                "it does not go on"
-            );
-        }
     }
 }

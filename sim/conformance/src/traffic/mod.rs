@@ -3,3 +3,4 @@
 pub mod depth;
 pub mod fairness;
 pub mod interrupts;
+pub mod load;
