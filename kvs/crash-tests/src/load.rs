@@ -128,6 +128,11 @@ impl<P: PageStore> Load<P> {
         first.map_or(0, |member| member.client.store().now_ns())
     }
 
+    /// The clients.
+    pub fn clients(&self) -> impl Iterator<Item = &Client<P>> {
+        self.members.iter().map(|member| &member.client)
+    }
+
     /// Operations that have ended so far.
     pub fn ended(&self) -> usize {
         let answers = self

@@ -8,17 +8,29 @@ pub struct LyingPages<P: PageStore> {
     inner: P,
     /// Compare-and-Writes until the lie.
     honest: u64,
+    lied: bool,
     lies: Vec<PageCompletion<P::Buffer>>,
 }
 
 impl<P: PageStore> LyingPages<P> {
-    /// Lies after `honest` Compare-and-Writes, once.
-    pub fn new(inner: P, honest: u64) -> Self {
+    /// Honest until [`lie_after`](Self::lie_after).
+    pub fn new(inner: P) -> Self {
         Self {
             inner,
-            honest,
+            honest: u64::MAX,
+            lied: false,
             lies: Vec::new(),
         }
+    }
+
+    /// Lies after `honest` more Compare-and-Writes, once.
+    pub fn lie_after(&mut self, honest: u64) {
+        self.honest = honest;
+    }
+
+    /// The lie was told and taken for the truth.
+    pub fn has_lied(&self) -> bool {
+        self.lied && self.lies.is_empty()
     }
 }
 
@@ -59,6 +71,7 @@ impl<P: PageStore> PageStore for LyingPages<P> {
     ) -> Result<(), QueueFull<Self::Buffer>> {
         if self.honest == 0 {
             self.honest = u64::MAX;
+            self.lied = true;
             self.lies.push(PageCompletion {
                 tag,
                 buffer: old,

@@ -3,8 +3,9 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use rdstore::DeviceCapabilities;
+use anyhow::bail;
 use rdstore::page_store::{DeviceGeometry, PageCompletion, PageStore, QueueFull};
+use rdstore::{Client, DeviceCapabilities, Error, Operation, Outcome};
 
 /// How many commands an owner may still send, and has sent.
 #[derive(Clone, Debug)]
@@ -12,16 +13,20 @@ pub struct Lifetime(Rc<Counts>);
 
 #[derive(Debug)]
 struct Counts {
-    left: Cell<u64>,
+    commands_left: Cell<u64>,
+    pairs_left: Cell<u64>,
     sent: Cell<u64>,
+    refused: Cell<bool>,
 }
 
 impl Default for Lifetime {
     /// A long one.
     fn default() -> Self {
         Self(Rc::new(Counts {
-            left: Cell::new(u64::MAX),
+            commands_left: Cell::new(u64::MAX),
+            pairs_left: Cell::new(u64::MAX),
             sent: Cell::new(0),
+            refused: Cell::new(false),
         }))
     }
 }
@@ -29,27 +34,38 @@ impl Default for Lifetime {
 impl Lifetime {
     /// From now on, `commands` more are sent, and none after them.
     pub fn ends_after(&self, commands: u64) {
-        self.0.left.set(commands);
+        self.0.commands_left.set(commands);
         self.0.sent.set(0);
     }
 
-    /// Commands sent since then.
+    /// From now on, `pairs` more Compare-and-Writes are sent, and nothing after the next is refused.
+    pub fn ends_after_pairs(&self, pairs: u64) {
+        self.0.pairs_left.set(pairs);
+    }
+
+    /// Commands sent since [`ends_after`](Self::ends_after).
     pub fn sent(&self) -> u64 {
         self.0.sent.get()
     }
 
-    /// All that could be sent was sent.
+    /// A command was refused: the owner can do nothing any more.
     pub fn is_over(&self) -> bool {
-        self.0.left.get() == 0
+        self.0.refused.get()
     }
 
-    fn take(&self) -> bool {
-        let left = self.0.left.get();
-        if left == 0 {
+    fn allows(&self, pair: bool) -> bool {
+        let counts = &self.0;
+        let pairs = u64::from(pair);
+        if counts.refused.get()
+            || counts.commands_left.get() == 0
+            || counts.pairs_left.get() < pairs
+        {
+            counts.refused.set(true);
             return false;
         }
-        self.0.left.set(left - 1);
-        self.0.sent.set(self.0.sent.get() + 1);
+        counts.commands_left.set(counts.commands_left.get() - 1);
+        counts.pairs_left.set(counts.pairs_left.get() - pairs);
+        counts.sent.set(counts.sent.get() + 1);
         true
     }
 }
@@ -92,7 +108,7 @@ impl<P: PageStore> PageStore for MortalPages<P> {
         buffer: Self::Buffer,
         tag: u64,
     ) -> Result<(), QueueFull<Self::Buffer>> {
-        if !self.lifetime.take() {
+        if !self.lifetime.allows(false) {
             return Err(QueueFull {
                 buffer,
                 new_buffer: None,
@@ -108,7 +124,7 @@ impl<P: PageStore> PageStore for MortalPages<P> {
         new: Self::Buffer,
         tag: u64,
     ) -> Result<(), QueueFull<Self::Buffer>> {
-        if !self.lifetime.take() {
+        if !self.lifetime.allows(true) {
             return Err(QueueFull {
                 buffer: old,
                 new_buffer: Some(new),
@@ -131,5 +147,51 @@ impl<P: PageStore> PageStore for MortalPages<P> {
 
     fn in_flight(&self) -> usize {
         self.inner.in_flight()
+    }
+}
+
+/// When the owner of a [`Lifetime`] dies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Death {
+    /// As soon as its last command is sent.
+    CommandInFlight,
+    /// When its last command has ended, before it sends another.
+    BeforeNextCommand,
+}
+
+/// Lets a client that is tied to `lifetime` carry out one operation, as far as it lives. Gives back
+/// its outcome, or `None` when the client has died first; then it is to be dropped.
+///
+/// # Errors
+/// It neither ends nor dies within a minute of simulated time.
+pub fn live_and_die<P: PageStore>(
+    client: &mut Client<MortalPages<P>>,
+    lifetime: &Lifetime,
+    commands: u64,
+    death: Death,
+    operation: Operation<'_>,
+) -> anyhow::Result<Option<Result<Outcome, Error>>> {
+    lifetime.ends_after(commands);
+    client.submit(operation)?;
+    let deadline_ns = client.store().now_ns() + 60_000_000_000;
+    let mut outcomes = Vec::new();
+    loop {
+        if death == Death::CommandInFlight && lifetime.sent() == commands {
+            return Ok(None);
+        }
+        client.poll(&mut outcomes);
+        if let Some((_, result)) = outcomes.pop() {
+            return Ok(Some(result));
+        }
+        if lifetime.is_over() && client.store().in_flight() == 0 {
+            return Ok(None);
+        }
+        let now_ns = client.store().now_ns();
+        if now_ns >= deadline_ns {
+            bail!("{operation:?} hangs at its command {}", lifetime.sent());
+        }
+        if client.store().in_flight() > 0 || client.next_wake_ns().is_some() {
+            client.wait(deadline_ns);
+        }
     }
 }

@@ -53,6 +53,7 @@ pub struct Rig {
     /// The host.
     pub host: Host,
     controllers: Vec<Controller<SimTransport>>,
+    functions: u8,
     queue: QueueOptions,
 }
 
@@ -76,25 +77,36 @@ impl Rig {
             ..HostOptions::default()
         };
         let host = Host::new(host_options, Box::new(model))?;
-        if options.functions > 1 {
-            host.enable_virtual_functions(options.functions - 1)?;
-        }
-        let controllers = (0..options.functions)
-            .map(|function| {
-                let transport = host.transport(FunctionId(function))?;
-                Controller::open(transport, ControllerOptions::default())
-                    .with_context(|| format!("bringing function {function} up"))
-            })
-            .collect::<anyhow::Result<_>>()?;
-        Ok(Self {
+        let mut rig = Self {
             host,
-            controllers,
+            controllers: Vec::new(),
+            functions: options.functions,
             queue: QueueOptions {
                 completion: options.completion,
                 command_timeout_ns: options.command_timeout_ns,
                 ..QueueOptions::default()
             },
-        })
+        };
+        rig.bring_up()?;
+        Ok(rig)
+    }
+
+    /// Brings the functions up, for the first time or after the link was down.
+    ///
+    /// # Errors
+    /// One does not come up.
+    pub fn bring_up(&mut self) -> anyhow::Result<()> {
+        self.controllers.clear();
+        if self.functions > 1 {
+            self.host.enable_virtual_functions(self.functions - 1)?;
+        }
+        for function in 0..self.functions {
+            let transport = self.host.transport(FunctionId(function))?;
+            let controller = Controller::open(transport, ControllerOptions::default())
+                .with_context(|| format!("bringing function {function} up"))?;
+            self.controllers.push(controller);
+        }
+        Ok(())
     }
 
     /// Makes an image file of `home_pages` pages with an empty store.
