@@ -74,6 +74,7 @@ impl RandomPattern {
 Examples:
   rdstore device perf
   rdstore device perf --rw caw --qd 1
+  rdstore device perf --rw caw --miscompare
   rdstore device perf --rw randwrite --functions 7 --queues 4 --qd 16 --json
   rdstore device perf --device 'model:?mps=128&rtt_ns=2000'
 
@@ -102,6 +103,10 @@ pub struct PerfArgs {
     /// Queue pairs of each function
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub queues: u16,
+    /// With caw: one byte of what each pair compares with is wrong, so that every compare fails and
+    /// nothing may be written
+    #[arg(long)]
+    pub miscompare: bool,
     /// Leave interrupts out (by default every queue has its MSI-X vector armed)
     #[arg(long)]
     pub no_msix: bool,

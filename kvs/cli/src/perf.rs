@@ -13,7 +13,7 @@ use nvme_driver::CompletionMode;
 use crate::args::{PerfArgs, RandomPattern};
 use crate::ceiling::{CommandShape, ceiling};
 use crate::machine::{Machine, MachineOptions, MissingFile, queue_options};
-use crate::outcome::Outcome;
+use crate::outcome::{CheckFailed, Outcome};
 use crate::output::{print_json, print_text};
 use crate::store::single_device;
 
@@ -34,6 +34,12 @@ pub fn run(args: &PerfArgs, json: bool) -> anyhow::Result<Outcome> {
     if args.rw != RandomPattern::RandRead && uri.keeps_content() && !args.destroy {
         bail!(
             "{uri}: {} overwrites the device's content; add --destroy if it may be lost",
+            args.rw.name()
+        );
+    }
+    if args.miscompare && args.rw != RandomPattern::Caw {
+        bail!(
+            "--miscompare: {} compares nothing; it goes with --rw caw",
             args.rw.name()
         );
     }
@@ -60,6 +66,7 @@ pub fn run(args: &PerfArgs, json: bool) -> anyhow::Result<Outcome> {
     for lane in &mut lanes {
         lane.check_places()?;
     }
+    check_counters(&machine, args, &lanes)?;
     drop(lanes);
     machine.check_link()?;
     let shape = match args.rw {
@@ -73,6 +80,7 @@ pub fn run(args: &PerfArgs, json: bool) -> anyhow::Result<Outcome> {
         qd: args.qd,
         bs: args.bs,
         functions: args.functions,
+        miscompare: args.miscompare,
         cycles_per_command: latencies.cycles_per_command(),
         ceiling_cycles: ceiling.cycles(),
         latency_cycles: latencies.percentiles(),
@@ -130,6 +138,7 @@ fn make_lanes(
         .map(|index| {
             let setup = LaneSetup {
                 pattern: args.rw,
+                miscompare: args.miscompare,
                 depth: usize::from(args.qd),
                 blocks,
                 bytes: args.bs as usize,
@@ -140,6 +149,30 @@ fn make_lanes(
             Lane::new(machine.queue_pair(index, options)?, setup)
         })
         .collect()
+}
+
+/// The device's own account of the pairs: it compared each, and failed all or none.
+fn check_counters(
+    machine: &Machine,
+    args: &PerfArgs,
+    lanes: &[Lane<pcie_host::SimTransport>],
+) -> anyhow::Result<()> {
+    if args.rw != RandomPattern::Caw {
+        return Ok(());
+    }
+    let sent: u64 = lanes.iter().map(|lane| lane.completed).sum();
+    let rows = machine.counters()?;
+    let pairs: u64 = rows.iter().map(|row| row.pairs).sum();
+    let miscompares: u64 = rows.iter().map(|row| row.miscompares).sum();
+    let expected = if args.miscompare { sent } else { 0 };
+    if (pairs, miscompares) != (sent, expected) {
+        bail!(CheckFailed(format!(
+            "{}: of {sent} pairs {expected} had to fail their compare; the device counts {pairs} \
+             pairs and {miscompares} miscompares",
+            machine.name()
+        )));
+    }
+    Ok(())
 }
 
 /// Keeps all lanes full until `commands` more have ended.

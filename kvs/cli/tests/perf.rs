@@ -60,6 +60,24 @@ fn the_controller_is_as_fast_as_it_must_be() {
     }
 }
 
+/// A pair that compares with one wrong byte is refused, costs what one that succeeds costs, and leaves
+/// the medium alone: the command itself reads all of it back.
+#[test]
+fn pairs_that_fail_cost_what_pairs_that_succeed_cost() {
+    let report = perf("--rw caw --miscompare --ops 4000");
+    let cycles = report["cycles_per_command"].as_f64().unwrap();
+    assert_eq!(report["ceiling_cycles"], json!(292.5));
+    assert!((292.4..=320.0).contains(&cycles), "{report}");
+    assert_eq!(report["miscompare"], json!(true), "{report}");
+    let latency = &perf("--rw caw --miscompare --qd 1 --ops 500")["latency_cycles"];
+    assert!(latency["max"].as_u64().unwrap() <= 780, "{latency}");
+}
+
+#[test]
+fn only_pairs_can_miscompare() {
+    Shell::new().wrong("device perf --miscompare", &["--miscompare", "--rw caw"]);
+}
+
 /// A model that answers with constants is no model: other settings give what the formula says.
 #[test]
 fn other_settings_follow_the_formula() {

@@ -20,6 +20,8 @@ const MOST_STAMPED_PLACES: u64 = 4096;
 pub(super) struct LaneSetup {
     /// What to send.
     pub(super) pattern: RandomPattern,
+    /// Pairs: what they compare with is wrong in one byte.
+    pub(super) miscompare: bool,
     /// Commands (or pairs) in flight.
     pub(super) depth: usize,
     /// Blocks of a command.
@@ -174,7 +176,8 @@ impl<T: Transport> Lane<T> {
         )
     }
 
-    /// Pairs: reads every place back; it must hold what the last successful pair wrote.
+    /// Pairs: reads every place back; it must hold what the last successful pair wrote (the filling,
+    /// where none had to succeed).
     pub(super) fn check_places(&mut self) -> anyhow::Result<()> {
         if self.setup.pattern != RandomPattern::Caw {
             return Ok(());
@@ -232,6 +235,10 @@ impl<T: Transport> Lane<T> {
                 let (mut old, mut new) = (self.buffer()?, self.buffer()?);
                 write_image(block, counter, &mut old);
                 write_image(block, counter + 1, &mut new);
+                if self.setup.miscompare {
+                    let wrong = below(&mut self.random, self.setup.bytes as u64);
+                    old[wrong as usize] ^= 1;
+                }
                 self.queue
                     .submit_compare_and_write(block, blocks, old, new, place)
                     .is_ok()
@@ -244,15 +251,21 @@ impl<T: Transport> Lane<T> {
     pub(super) fn collect(&mut self) -> anyhow::Result<usize> {
         let count = self.queue.poll(&mut self.ended);
         for completion in self.ended.drain(..) {
-            if completion.result? == Outcome::Miscompare {
+            let miscompare = completion.result? == Outcome::Miscompare;
+            if miscompare != self.setup.miscompare {
+                let what = if miscompare {
+                    "does not hold what was written there"
+                } else {
+                    "was changed by a pair that compared with something else"
+                };
                 bail!(CheckFailed(format!(
-                    "{}: place {} does not hold what was written there",
+                    "{}: place {} {what}",
                     self.queue.name(),
                     completion.tag
                 )));
             }
             if let Some(counter) = self.counters.get_mut(completion.tag as usize) {
-                *counter += 1;
+                *counter += u32::from(!miscompare);
                 self.busy[completion.tag as usize] = false;
             }
             self.buffers.extend(completion.buffer);

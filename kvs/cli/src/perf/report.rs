@@ -21,6 +21,9 @@ pub(super) struct PerfReport {
     pub(super) qd: u16,
     pub(super) bs: u64,
     pub(super) functions: u8,
+    /// Every pair's compare failed; not in the JSON where none had to.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) miscompare: bool,
     pub(super) cycles_per_command: f64,
     pub(super) ceiling_cycles: f64,
     pub(super) latency_cycles: LatencyReport,
@@ -44,8 +47,13 @@ pub(super) fn render(report: &PerfReport, ceiling: &Ceiling) -> String {
         (
             "sent",
             format!(
-                "{} of {}, {} in flight a queue, functions: {}",
+                "{}{} of {}, {} in flight a queue, functions: {}",
                 report.rw,
+                if report.miscompare {
+                    ", each failing its compare,"
+                } else {
+                    ""
+                },
                 show_size(report.bs),
                 report.qd,
                 report.functions
