@@ -63,6 +63,8 @@ pub(crate) struct Simulation {
     timers: Calendar<Timer>,
     pub(crate) config: ConfigSpace,
     states: Vec<FunctionState>,
+    /// How often each function has come into being: a VF that comes back is another one.
+    incarnations: Vec<u32>,
     enabled_vfs: u8,
     link: LinkSettings,
     resets: Vec<Reset>,
@@ -111,6 +113,7 @@ impl Simulation {
             timers: Calendar::new(),
             config,
             states: vec![FunctionState::default(); functions],
+            incarnations: vec![0; functions],
             enabled_vfs: 0,
             link,
             resets: std::iter::repeat_with(Reset::default)

@@ -16,12 +16,16 @@ use crate::interrupt;
 use crate::memory::Access;
 use crate::simulation::{Simulation, Stop};
 
-/// One handle on one function of a [`Host`].
+/// One handle on one function of a [`Host`]: the one that was there when the handle was made. A VF that
+/// goes (VF Enable cleared, by software or by a reset of the PF; SR-IOV 1.1 §2.2.3) and comes back is a
+/// new function, as is everything behind a link that was down; for the old handle the device is gone.
 pub struct SimTransport {
     host: Host,
     function: FunctionId,
     name: Rc<str>,
     vectors: u16,
+    /// Which of the functions that have had this number it is on.
+    incarnation: u32,
     /// Wakes this handle knows of. A wake of any function counts: all clients of the simulation are
     /// in this process, and time may move only while each of them has nothing to do.
     seen: u64,
@@ -29,11 +33,12 @@ pub struct SimTransport {
 
 impl SimTransport {
     pub(crate) fn new(host: Host, function: FunctionId) -> Self {
-        let (name, vectors, seen) = host.with(|simulation| {
+        let (name, vectors, incarnation, seen) = host.with(|simulation| {
             let name = format!("{} {function}", simulation.options.name);
             (
                 name.into(),
                 simulation.endpoint.vectors_per_function(),
+                simulation.incarnation(function),
                 simulation.wakes,
             )
         });
@@ -42,6 +47,7 @@ impl SimTransport {
             function,
             name,
             vectors,
+            incarnation,
             seen,
         }
     }
@@ -64,11 +70,19 @@ impl SimTransport {
             .with(|simulation| simulation.spend(function, cycles));
     }
 
+    /// Does the function that this handle was made for still exist?
+    fn is_there(&self, simulation: &Simulation) -> bool {
+        simulation.is_there(self.function)
+            && simulation.incarnation(self.function) == self.incarnation
+    }
+
     fn gone(&self, simulation: &Simulation) -> TransportError {
         let reason = if !simulation.block.link_up {
             "the link is down"
         } else if !simulation.state(self.function).exists {
             "the function is disabled"
+        } else if simulation.incarnation(self.function) != self.incarnation {
+            "the function was disabled or its link was down meanwhile; open it again"
         } else {
             "a register read was not answered"
         };
@@ -93,7 +107,7 @@ impl SimTransport {
         self.check_register(offset, bytes)?;
         let function = self.function;
         self.host.with(|simulation| {
-            if !simulation.is_there(function) {
+            if !self.is_there(simulation) {
                 return Err(self.gone(simulation));
             }
             let bytes = bytes as u32;
@@ -112,7 +126,7 @@ impl SimTransport {
         self.check_register(offset, bytes.into())?;
         let function = self.function;
         self.host.with(|simulation| {
-            if !simulation.is_there(function) {
+            if !self.is_there(simulation) {
                 return Err(self.gone(simulation));
             }
             let data = value.to_le_bytes();
@@ -169,6 +183,7 @@ impl Transport for SimTransport {
             function: self.function,
             name: Rc::clone(&self.name),
             vectors: self.vectors,
+            incarnation: self.incarnation,
             seen: self.seen,
         }
     }
@@ -227,7 +242,7 @@ impl Transport for SimTransport {
         };
         let seen = self.seen;
         let result = self.host.with(|simulation| {
-            if !simulation.is_there(self.function) {
+            if !self.is_there(simulation) {
                 return Err(self.gone(simulation));
             }
             let stop = if simulation.wakes == seen {
@@ -235,7 +250,7 @@ impl Transport for SimTransport {
             } else {
                 Stop::Met
             };
-            if !simulation.is_there(self.function) {
+            if !self.is_there(simulation) {
                 return Err(self.gone(simulation));
             }
             Ok((stop, simulation.wakes))
@@ -278,12 +293,22 @@ impl Transport for SimTransport {
     fn take_interrupt(&mut self, vector: u16) -> Result<bool, TransportError> {
         self.check_vector(vector)?;
         let function = self.function;
-        Ok(self
-            .host
-            .with(|simulation| simulation.interrupts.take(function, vector)))
+        self.host.with(|simulation| {
+            if simulation.incarnation(function) != self.incarnation {
+                return Err(self.gone(simulation));
+            }
+            Ok(simulation.interrupts.take(function, vector))
+        })
     }
 
     fn reset_function(&mut self) -> Result<(), TransportError> {
+        self.host.with(|simulation| {
+            if self.is_there(simulation) {
+                Ok(())
+            } else {
+                Err(self.gone(simulation))
+            }
+        })?;
         self.host
             .reset_function(self.function)
             .map_err(|error| self.host_error(&error))

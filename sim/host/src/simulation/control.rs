@@ -18,6 +18,12 @@ impl Simulation {
                 .is_some_and(|state| state.exists)
     }
 
+    /// How often the function has come into being so far. A handle on an earlier one has lost its
+    /// function for good: registers, rings and bus-master of the new one are nobody's yet.
+    pub(crate) fn incarnation(&self, function: FunctionId) -> u32 {
+        self.incarnations[function.index()]
+    }
+
     /// VFs that exist now.
     pub(crate) fn enabled_vfs(&self) -> u8 {
         self.enabled_vfs
@@ -74,6 +80,9 @@ impl Simulation {
             self.resets[function.index()] = Reset::default();
             self.block.resetting[function.index()] = false;
             return;
+        }
+        if !before.exists {
+            self.incarnations[function.index()] += 1;
         }
         if state.bus_master != before.bus_master {
             self.tell(

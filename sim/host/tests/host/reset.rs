@@ -140,7 +140,7 @@ fn a_surprise_reset_restores_what_was_enabled() {
 fn a_reset_of_the_pf_takes_the_vfs_away_and_brings_them_back() {
     let bench = Bench::new(HostOptions::default());
     bench.host.enable_virtual_functions(2).expect("has 4");
-    let mut vf = bench.host.transport(VF0).expect("enabled");
+    bench.host.transport(VF0).expect("enabled");
     bench.echo.borrow_mut().take_sideband();
     bench.host.reset_function(PF).expect("done");
     assert_eq!(
@@ -153,7 +153,6 @@ fn a_reset_of_the_pf_takes_the_vfs_away_and_brings_them_back() {
             Seen::BusMaster(PF, true)
         ]
     );
-    assert_eq!(vf.read_u32(0), Ok(0));
     let control = bench
         .host
         .config_read(PF, DEVICE_CONTROL, 2)
@@ -164,4 +163,45 @@ fn a_reset_of_the_pf_takes_the_vfs_away_and_brings_them_back() {
         Ok(0),
         "VFs are as after a reset"
     );
+}
+
+/// A reset of the PF clears VF Enable (SR-IOV 1.1 §2.2.3). Once a driver on a VF went on with the VF that
+/// was there afterwards, whose bus-master was off: it reset it over and over, and waited for ever.
+#[test]
+fn a_handle_on_a_vf_does_not_survive_a_reset_of_the_pf() {
+    let bench = Bench::new(HostOptions::default());
+    bench.host.enable_virtual_functions(2).expect("has 4");
+    let mut vf = bench.host.transport(VF0).expect("enabled");
+    vf.write_u32(0x40, 7).expect("there");
+    bench.host.reset_function(PF).expect("done");
+    let gone = "simulation VF0: the device is gone (the function was disabled or its link was down \
+                meanwhile; open it again)";
+    let mut copy = vf.clone_handle();
+    let now = bench.host.now();
+    let errors = [
+        vf.read_u32(0).map(drop),
+        vf.write_u32(0, 1),
+        vf.wait(u64::MAX).map(drop),
+        vf.take_interrupt(0).map(drop),
+        vf.enable_interrupt(0),
+        vf.reset_function(),
+        copy.read_u64(0).map(drop),
+    ];
+    for (index, result) in errors.into_iter().enumerate() {
+        assert_eq!(
+            result.expect_err("gone").to_string(),
+            gone,
+            "access {index}"
+        );
+    }
+    assert_eq!(
+        bench.host.now(),
+        now,
+        "a handle that has lost its function moves no time"
+    );
+    let mut vf = bench.host.transport(VF0).expect("there again");
+    assert_eq!(vf.read_u32(0), Ok(0));
+    // Its own reset keeps a function: its owner goes on with the same handle.
+    vf.reset_function().expect("done");
+    assert_eq!(vf.read_u32(0), Ok(0));
 }
