@@ -215,13 +215,13 @@ fn fsck_finds_every_broken_invariant_of_a_page() {
         ("reserved bytes of the header", |page| page[13] = 1),
         ("reserved bytes of the header", |page| page[85] = 1),
         ("stamp 999", |page| {
-            page[STAMP..STAMP + 2].copy_from_slice(&999_u16.to_le_bytes())
+            page[STAMP..STAMP + 2].copy_from_slice(&999_u16.to_le_bytes());
         }),
         ("operation id 999", |page| {
-            page[96..98].copy_from_slice(&999_u16.to_le_bytes())
+            page[96..98].copy_from_slice(&999_u16.to_le_bytes());
         }),
         ("was written by a client that never was", |page| {
-            page[ENTRIES + 17] = 9
+            page[ENTRIES + 17] = 9;
         }),
         ("tag of key", |page| page[ENTRIES + 4] ^= 1),
         ("its home is page", |page| {

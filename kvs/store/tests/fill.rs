@@ -1,7 +1,10 @@
 //! Filling a store: what `format` predicts is what a client then measures.
 
+mod support;
+
 use rdstore::testing::{MemoryDevice, MemoryOptions};
 use rdstore::{Client, FormatOptions, FsckOptions, OpenOptions, Outcome, format, fsck};
+use support::sample::{FIRST_PAGE, client, device, keys_at};
 
 /// Fills 80 % of the slots with values of 1,000 bytes; gives reads a GET, measured and predicted.
 fn fill(page_bytes: u32, pages: usize) -> (f64, f64) {
@@ -86,4 +89,43 @@ fn large_records_fill_most_of_the_pages_before_the_store_is_full() {
     assert!(stored * 10 > pages * 9, "{stored} of {pages}");
     let report = fsck(&mut device.handle(), &FsckOptions::default()).unwrap();
     assert!(report.is_clean() && report.fill > 0.85, "{report:?}");
+}
+
+#[test]
+fn a_full_home_page_gives_entries_away_to_name_more_guests() {
+    let device = device(12, MemoryOptions::default());
+    let mut client = client(&device);
+    let keys = keys_at(&client, 0, 90);
+    for key in &keys {
+        client.put(key, &[1; 230]).unwrap();
+    }
+    let home = device.bytes(FIRST_PAGE * 4096, 256);
+    let named = u16::from_le_bytes([home[82], home[83]]);
+    let entries = u16::from_le_bytes([home[14], home[15]]);
+    // 14 fit, with 4 named; naming 80 takes 1,824 bytes, the room of seven.
+    assert!(named > 75 && entries < 14, "{named} named, {entries} here");
+    assert_eq!(u32::from(named) + u32::from(entries), 90);
+    for key in &keys {
+        assert!(matches!(client.get(key).unwrap(), Outcome::Found { .. }));
+    }
+    let report = fsck(&mut device.handle(), &FsckOptions::default()).unwrap();
+    assert!(
+        report.is_clean() && report.keys == 90 && report.orphans == 0,
+        "{report:?}"
+    );
+    // And back: deleting what is there makes room at home, into which updates move their keys.
+    for key in &keys[..45] {
+        client.delete(key).unwrap();
+    }
+    for key in &keys[45..] {
+        client.put(key, &[2; 230]).unwrap();
+    }
+    let home = device.bytes(FIRST_PAGE * 4096, 256);
+    let entries = u16::from_le_bytes([home[14], home[15]]);
+    assert!(entries >= 11, "{entries} here");
+    let report = fsck(&mut device.handle(), &FsckOptions::default()).unwrap();
+    assert!(
+        report.is_clean() && report.keys == 45 && report.orphans == 0,
+        "{report:?}"
+    );
 }

@@ -154,10 +154,10 @@ impl Shadow {
     fn get(&mut self, key: &[u8]) {
         let before = self.live(key).cloned();
         let outcome = self.client.get(key).unwrap();
-        self.check_found(key, before, outcome);
+        self.check_found(key, before, &outcome);
     }
 
-    fn check_found(&mut self, key: &[u8], before: Option<Expected>, outcome: Outcome) {
+    fn check_found(&mut self, key: &[u8], before: Option<Expected>, outcome: &Outcome) {
         match (before, &outcome) {
             (
                 Some(expected),
@@ -310,7 +310,7 @@ impl Shadow {
         let outcomes = self.client.multi_get(&keys).unwrap();
         assert_eq!(outcomes.len(), keys.len());
         for ((key, before), outcome) in keys.iter().zip(before).zip(outcomes) {
-            self.check_found(key, before, outcome);
+            self.check_found(key, before, &outcome);
         }
     }
 

@@ -305,3 +305,26 @@ fn a_client_dies_anywhere_and_the_others_go_on() {
     // While the first is alive, what it has prepared takes the only room there is.
     assert!(scene.explore_near_full(0, 1, scripts, true).complete);
 }
+
+/// A page so full that its directory cannot grow: an entry has to leave before a key can overflow.
+#[test]
+fn an_entry_leaves_to_make_room_for_a_name_while_others_write_it() {
+    for victim in [put(b"", 9, 800), delete(b""), get(b"")] {
+        let mut scene = Scene::new(4);
+        let keys = scene.keys_at(0, 9);
+        scene.put(&keys[0], value(1, 900));
+        scene.put(&keys[1], value(2, 800));
+        scene.put(&keys[2], value(3, 700));
+        scene.put(&keys[3], value(4, 1254));
+        for key in &keys[4..8] {
+            scene.put(key, value(5, 60));
+        }
+        let victim = match victim {
+            Do::Put(_, value) => Do::Put(keys[3].clone(), value),
+            Do::Delete(_) => Do::Delete(keys[3].clone()),
+            _ => Do::Get(keys[3].clone()),
+        };
+        let scripts = vec![vec![add(&keys[8], 7, 60)], vec![victim, get(&keys[3])]];
+        assert!(scene.explore(0, 0, scripts).complete);
+    }
+}
