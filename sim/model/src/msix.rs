@@ -99,7 +99,13 @@ impl Model {
     fn send_interrupt(&mut self, function: usize, vector: usize) {
         let row = &mut self.functions[function];
         let entry = &mut row.vectors[vector];
+        let was_pending = entry.pending;
         entry.clear();
+        if !row.msix_enabled {
+            // Switched off while completions were coalesced: nobody is to be told.
+            entry.pending = was_pending;
+            return;
+        }
         if row.msix_masked || entry.is_masked() {
             entry.pending = true;
             return;

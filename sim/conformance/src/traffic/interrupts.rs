@@ -301,3 +301,30 @@ pub fn coalescing(device: Factory) {
     let (_, soon) = messages(&rig, &mut controller, &table, 1);
     assert!(soon < 5_000, "vector 1 does not coalesce any more");
 }
+
+/// MSI-X is switched off while completions are being coalesced: the message whose time comes then was
+/// once sent all the same. Nothing is sent, and after MSI-X is on again all is as usual.
+pub fn disabled_while_coalescing(device: Factory) {
+    let rig = Rig::new(device);
+    let (mut controller, table) = setup(&rig, 0);
+    let set = feature::InterruptCoalescing::new()
+        .with_threshold(3)
+        .with_time_100_us(2);
+    controller.admin_ok(SubmissionEntry::set_features(
+        feature::INTERRUPT_COALESCING,
+        set.into(),
+    ));
+    flush(&rig, &mut controller, 1);
+    assert!(
+        !table.take(1),
+        "one of four completions, long before its time"
+    );
+    set_msix(&rig.host, FunctionId::PF, false, false);
+    rig.run(60_000);
+    assert!(!table.take(1), "a message although MSI-X is off");
+    set_msix(&rig.host, FunctionId::PF, true, false);
+    rig.run(60_000);
+    table.take(1);
+    let (one, late) = messages(&rig, &mut controller, &table, 1);
+    assert_eq!(one, 1, "after {late} cycles");
+}
