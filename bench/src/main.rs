@@ -5,6 +5,7 @@ mod counters;
 mod figure;
 mod get_cost;
 mod io_counts;
+mod isolation;
 mod reads_per_get;
 
 use std::process::ExitCode;
@@ -36,6 +37,8 @@ enum What {
     ReadsPerGet,
     /// Two to seven clients incrementing the same 1,000 counters.
     Counters,
+    /// What one function can take from others, at full load.
+    Isolation,
     /// Wall clock of a GET, against a memcpy and a CRC of its page.
     GetCost,
 }
@@ -46,6 +49,7 @@ fn main() -> anyhow::Result<ExitCode> {
         What::IoCounts => io_counts::run()?,
         What::ReadsPerGet => reads_per_get::run(arguments.smoke)?,
         What::Counters => counters::run(arguments.smoke)?,
+        What::Isolation => isolation::run(arguments.smoke),
         What::GetCost => get_cost::run(arguments.smoke)?,
     };
     figure::print(&figures, arguments.json)?;

@@ -1,14 +1,16 @@
 //! Device reads a GET when 80 % of the slots are in use: 1,000-byte values, a million records.
 
 use anyhow::{Context, Result, ensure};
+use nvme_driver::CompletionMode;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
-use rdstore::{Client, FormatOptions, Operation, Outcome};
-use rdstore_cli::machine::Pages;
+use rdstore::{Client, FormatOptions, OpenOptions, Operation, Outcome, format};
+use rdstore_cli::machine::{Pages, queue_options};
 
 use crate::figure::{Figure, Must};
-use crate::io_counts::{device_ios, machine, store};
+use crate::io_counts::{device_ios, machine};
 
+const KEY_BYTES: usize = 24;
 const VALUE_BYTES: usize = 1000;
 const FILL: f64 = 0.8;
 const OUTSTANDING: usize = 32;
@@ -24,7 +26,7 @@ pub(crate) fn run(smoke: bool) -> Result<Vec<Figure>> {
 }
 
 /// `YCSB`-like key: `user` and 20 digits.
-fn key(record: u64) -> [u8; 24] {
+fn key(record: u64) -> [u8; KEY_BYTES] {
     let mut key = *b"user00000000000000000000";
     let mut rest = record.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     for digit in key[4..].iter_mut().rev() {
@@ -36,23 +38,31 @@ fn key(record: u64) -> [u8; 24] {
 
 fn page_size(page_bytes: u32, records: u64, must: f64) -> Result<Vec<Figure>> {
     let kib = page_bytes / 1024;
+    let options = FormatOptions {
+        page_bytes,
+        known_blank: true,
+        seed: SEED,
+        expect_records: Some(records),
+        value_bytes: Some(VALUE_BYTES as u32),
+        key_bytes: KEY_BYTES as u32,
+        ..FormatOptions::default()
+    };
     // Entries of this size a page has room for: the slots that the fill is a share of.
-    let slots = slots_a_page(page_bytes)?;
+    let slots = slots_a_page(&options)?;
     let pages = (records as f64 / FILL / slots as f64).ceil() as u64;
+    // The store's own records need some room beside the pages.
     let size_mib = (pages + 64) * u64::from(page_bytes) / (1 << 20) + 2;
     let machine = machine(&format!("model:?size={size_mib}MiB"), 1)?;
-    let mut client = store(
-        &machine,
+    let mut io = machine.pages(0, queue_options(255, CompletionMode::Polling))?;
+    let report = format(
+        &mut io,
         &FormatOptions {
-            page_bytes,
             pages: Some(pages),
-            known_blank: true,
-            seed: SEED,
-            expect_records: Some(records),
-            value_bytes: Some(VALUE_BYTES as u32),
-            ..FormatOptions::default()
+            ..options
         },
     )?;
+    let predicted = report.prediction.context("records were expected")?;
+    let mut client = Client::open(io, OpenOptions::default())?;
     let value = [0xa5; VALUE_BYTES];
     run_all(&mut client, 0..records, &mut |client, record| {
         let operation = Operation::Add {
@@ -85,6 +95,12 @@ fn page_size(page_bytes: u32, records: u64, must: f64) -> Result<Vec<Figure>> {
             Must::AtMost(must),
         ),
         Figure::new(
+            format!("the same, as `format` predicts, {kib} KiB"),
+            predicted.reads_per_get,
+            "reads",
+            Must::Shown,
+        ),
+        Figure::new(
             format!("share of {kib} KiB pages' slots in use"),
             records as f64 / (pages * slots) as f64,
             "",
@@ -93,21 +109,13 @@ fn page_size(page_bytes: u32, records: u64, must: f64) -> Result<Vec<Figure>> {
     ])
 }
 
-/// How many entries of this benchmark fit a page, tried on a store of one.
-fn slots_a_page(page_bytes: u32) -> Result<u64> {
+/// How many entries of this benchmark fit a page, as `format` tells for any store.
+fn slots_a_page(options: &FormatOptions) -> Result<u64> {
     let machine = machine("model:?size=2MiB", 1)?;
-    let client = store(
-        &machine,
-        &FormatOptions {
-            page_bytes,
-            known_blank: true,
-            seed: SEED,
-            ..FormatOptions::default()
-        },
-    )?;
-    let largest = client.max_value_bytes(24) as u64;
-    let overhead = u64::from(page_bytes) * 15 / 16 - largest;
-    Ok((u64::from(page_bytes) * 15 / 16) / (VALUE_BYTES as u64 + overhead))
+    let mut io = machine.pages(0, queue_options(255, CompletionMode::Polling))?;
+    let prediction = format(&mut io, options)?.prediction;
+    let prediction = prediction.context("records were expected")?;
+    Ok(prediction.entries_per_page.into())
 }
 
 /// Submits one operation for each number, [`OUTSTANDING`] at a time, and checks that all succeed.

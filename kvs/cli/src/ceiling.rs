@@ -16,6 +16,8 @@
 //! 256 bytes, MSI-X armed), 4 KiB: Read 16×9 + 1/8 + 1 + 1 = 146.1; Write 16×9 + 36/16 = 146.3; pair
 //! twice the Write.
 
+use pcie_host::HostOptions;
+
 /// What bounds the rate, beside the command itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PortConditions {
@@ -39,6 +41,25 @@ pub struct PortConditions {
     pub link_bytes_per_cycle: u32,
     /// One MSI-X message a completion.
     pub msix: bool,
+}
+
+impl PortConditions {
+    /// Those of a device behind this host.
+    pub fn new(options: &HostOptions, msix: bool) -> Self {
+        let link = options.link_settings();
+        Self {
+            max_payload_bytes: options.max_payload_bytes,
+            max_read_request_bytes: options.max_read_request_bytes,
+            completion_bytes: options.completion_bytes(),
+            read_completion_boundary_bytes: link.read_completion_boundary_bytes,
+            completion_space_bytes: link.completion_space_bytes,
+            completion_space_headers: link.completion_space_headers,
+            tags: pcie_host::TAGS as u32,
+            rtt_cycles: options.rtt_cycles,
+            link_bytes_per_cycle: options.link_bytes_per_cycle,
+            msix,
+        }
+    }
 }
 
 /// What is sent.

@@ -215,20 +215,7 @@ impl Machine {
 
     /// What bounds the device's rate.
     pub fn port_conditions(&self, msix: bool) -> PortConditions {
-        let options = self.host.options();
-        let link = options.link_settings();
-        PortConditions {
-            max_payload_bytes: options.max_payload_bytes,
-            max_read_request_bytes: options.max_read_request_bytes,
-            completion_bytes: options.completion_bytes(),
-            read_completion_boundary_bytes: link.read_completion_boundary_bytes,
-            completion_space_bytes: link.completion_space_bytes,
-            completion_space_headers: link.completion_space_headers,
-            tags: pcie_host::TAGS as u32,
-            rtt_cycles: options.rtt_cycles,
-            link_bytes_per_cycle: options.link_bytes_per_cycle,
-            msix,
-        }
+        PortConditions::new(&self.host.options(), msix)
     }
 
     /// Fails if the device broke a rule of the link or reached beyond its memory: its own bug, and
