@@ -164,7 +164,10 @@ impl<P: PageStore> AsyncClient<P> {
             if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
                 return output;
             }
-            self.client.borrow_mut().wait(u64::MAX);
+            let mut client = self.client.borrow_mut();
+            if client.in_flight() > 0 {
+                client.wait(u64::MAX);
+            }
         }
     }
 

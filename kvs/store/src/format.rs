@@ -5,6 +5,7 @@ use rand_pcg::Pcg64Mcg;
 
 use crate::acceptance::accept;
 use crate::blocking_io::BlockingIo;
+use crate::client_counter::{read_counter, write_counter};
 use crate::error::Error;
 use crate::options::{FormatOptions, FormatReport};
 use crate::page::layout::Stamp;
@@ -14,7 +15,7 @@ use crate::page_store::PageStore;
 use crate::prediction::predict;
 use crate::superblock::{
     COPIES, COUNTER, FoundCopies, HOME_START, MAX_HOME_PAGES, MIN_HOME_PAGES, RECORD_BYTES,
-    Superblock, hex_of, read_counter, write_copy, write_counter,
+    Superblock, hex_of, write_copy,
 };
 
 /// Pages looked at between two calls of the progress function.

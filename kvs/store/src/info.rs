@@ -1,9 +1,10 @@
 //! What is known of a store from its superblock.
 
 use crate::blocking_io::BlockingIo;
+use crate::client_counter::load_counter;
 use crate::error::Error;
 use crate::page_store::PageStore;
-use crate::superblock::{load, load_counter};
+use crate::superblock::load;
 
 /// A store, as its superblock describes it.
 #[derive(Clone, PartialEq, Eq, Debug)]

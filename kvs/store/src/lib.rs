@@ -10,6 +10,20 @@
 //! - [`page_store::PageStore`] is what a client needs of a device;
 //!   [`testing::MemoryDevice`] is one that makes faults.
 //!
+//! ```
+//! use rdstore::testing::{MemoryDevice, MemoryOptions};
+//! use rdstore::{Client, FormatOptions, OpenOptions, Outcome, format};
+//!
+//! let device = MemoryDevice::new(1 << 20, MemoryOptions::default());
+//! format(&mut device.handle(), &FormatOptions::default())?;
+//! let mut client = Client::open(device.handle(), OpenOptions::default())?;
+//! let Outcome::Stored { version } = client.put(b"key", b"value")? else { unreachable!() };
+//! let found = client.get(b"key")?;
+//! assert_eq!(found, Outcome::Found { version, value: b"value".into(), expires_unix_ms: None });
+//! client.close()?;
+//! # Ok::<(), rdstore::Error>(())
+//! ```
+//!
 //! Whoever can open a function of the device can read and change everything in the store: there
 //! are no access rights below the device's.
 
@@ -22,6 +36,7 @@ mod asynchronous;
 mod blocking_io;
 mod checksum;
 mod client;
+mod client_counter;
 mod format;
 mod fsck;
 mod hash;

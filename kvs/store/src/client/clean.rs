@@ -8,7 +8,8 @@
 use std::ops::DerefMut;
 
 use super::environment::Environment;
-use super::slot::{Next, Slot, Step, Which, begin_edit};
+use super::slot::{Next, Slot, Which, begin_edit};
+use super::step::Step;
 use crate::page::EntryState;
 
 impl<B: DerefMut<Target = [u8]>> Slot<B> {

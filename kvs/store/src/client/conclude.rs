@@ -3,7 +3,8 @@
 use std::ops::DerefMut;
 
 use super::environment::Environment;
-use super::slot::{Ending, Next, Request, Slot, Step, Which, begin_edit};
+use super::slot::{Next, Slot, Which, begin_edit};
+use super::step::{Ending, Request, Step};
 use crate::error::Error;
 
 /// Attempts of clearing up, after which the rest is left to whoever needs the room.

@@ -3,7 +3,8 @@
 use std::ops::DerefMut;
 
 use super::environment::Environment;
-use super::slot::{Ending, GuestReference, Next, Request, Slot, Step, Which};
+use super::slot::{Next, Slot, Which};
+use super::step::{Ending, GuestReference, Request, Step};
 use crate::operation::Version;
 use crate::page::verify::Unusable;
 use crate::page::{Entry, EntryState};

@@ -15,6 +15,7 @@ mod overflow;
 mod reactor;
 mod scan;
 mod slot;
+mod step;
 mod write;
 
 use std::cell::Cell;
@@ -26,6 +27,7 @@ use rand_pcg::Pcg64Mcg;
 
 use crate::acceptance::accept;
 use crate::blocking_io::BlockingIo;
+use crate::client_counter::{load_counter, take_client_id};
 use crate::error::Error;
 use crate::info::StoreInfo;
 use crate::operation::{Cursor, Operation, Outcome, Ticket};
@@ -33,10 +35,11 @@ use crate::options::OpenOptions;
 use crate::page::layout::{GUEST_OVERHEAD, GUEST_RESERVE, HEADER_BYTES};
 use crate::page_store::{PageCompletion, PageStore};
 use crate::statistics::{OperationCost, Statistics};
-use crate::superblock::{check_writable, load, load_counter, repair, take_client_id};
+use crate::superblock::{check_writable, load, repair};
 use environment::Environment;
 pub(crate) use environment::PROBES;
-use slot::{Request, Slot};
+use slot::Slot;
+use step::Request;
 
 /// Longest key.
 const MAX_KEY_BYTES: usize = 255;

@@ -3,9 +3,8 @@
 use std::ops::DerefMut;
 
 use super::environment::Environment;
-use super::slot::{
-    Clean, Ending, GuestReference, Next, Plan, Probe, Slot, Step, Which, begin_edit,
-};
+use super::slot::{Next, Slot, Which, begin_edit};
+use super::step::{Clean, Ending, GuestReference, Plan, Probe, Step};
 use super::write::HomeChange;
 use crate::error::Error;
 use crate::page::layout::{GUEST_OVERHEAD, GUEST_RESERVE, HEADER_BYTES, NATIVE_OVERHEAD};

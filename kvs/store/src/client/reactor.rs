@@ -2,7 +2,8 @@
 
 use super::Client;
 use super::advance::Written;
-use super::slot::{Ending, Next, Slot, Which};
+use super::slot::{Next, Slot, Which};
+use super::step::Ending;
 use crate::error::Error;
 use crate::operation::{Outcome, Ticket};
 use crate::page_store::{PageCompletion, PageOutcome, PageStore, PageStoreError, QueueFull};

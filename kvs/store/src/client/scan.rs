@@ -3,7 +3,8 @@
 use std::ops::DerefMut;
 
 use super::environment::Environment;
-use super::slot::{Ending, Next, Request, Slot, Step, Which};
+use super::slot::{Next, Slot, Which};
+use super::step::{Ending, Request, Step};
 use crate::hash::KeyHash;
 use crate::operation::{Cursor, ScanEntry, Version};
 use crate::page::{Entry, EntryState};

@@ -4,7 +4,8 @@ use std::ops::DerefMut;
 
 use super::environment::Environment;
 use super::lookup::FoundEntry;
-use super::slot::{Commit, Ending, GuestReference, Next, Plan, Slot, Step, Which, begin_edit};
+use super::slot::{Next, Slot, Which, begin_edit};
+use super::step::{Commit, Ending, GuestReference, Plan, Step};
 use crate::operation::Version;
 use crate::page::layout::{DIRECTORY_ENTRY_BYTES, GUEST_RESERVE, RESERVED_DIRECTORY};
 use crate::page::{EntryState, NewEntry, Stamp};

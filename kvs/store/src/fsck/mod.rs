@@ -13,10 +13,11 @@
 mod walk;
 
 use crate::blocking_io::BlockingIo;
+use crate::client_counter::load_counter;
 use crate::error::Error;
 use crate::options::FsckOptions;
 use crate::page_store::PageStore;
-use crate::superblock::{COPIES, FoundCopies, RECORD_BYTES, load, load_counter};
+use crate::superblock::{COPIES, FoundCopies, RECORD_BYTES, load};
 use walk::Walk;
 
 /// Violations a report holds.

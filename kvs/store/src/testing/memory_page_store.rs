@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::memory_device::{Command, State};
+use super::memory_state::{Command, State};
 use crate::acceptance::DeviceCapabilities;
 use crate::page_store::{DeviceGeometry, PageCompletion, PageStore, QueueFull};
 

@@ -4,6 +4,7 @@
 
 mod memory_device;
 mod memory_page_store;
+mod memory_state;
 
 pub use memory_device::{Effect, MemoryCounters, MemoryDevice, MemoryOptions, PendingOperation};
 pub use memory_page_store::MemoryPageStore;
