@@ -55,6 +55,7 @@ macro_rules! suite {
             }
             data_locks = [data::locks] {
                 blocks_are_registers compares_see_whole_writes large_reads_see_one_moment
+                overlapping_ranges_conflict reads_beside_a_waiting_write
                 units_are_written_and_read_whole writers_do_not_starve
             }
             data_torn = [data::torn] {
@@ -97,7 +98,8 @@ macro_rules! suite {
                 writes_of_any_shape
             }
             registers_doorbells = [registers::doorbells] {
-                configuration_changed_while_enabled deleted_queues head_beyond_what_was_posted
+                configuration_changed_while_enabled deleted_queues
+                head_beyond_the_ring_while_entries_wait head_beyond_what_was_posted
                 pair_queued_behind_the_queues_creation queues_that_do_not_exist
                 rung_while_completing same_value_again stale_after_a_reset values_out_of_range
                 writes_of_any_shape written_while_disabled
@@ -166,12 +168,7 @@ mod tests {
             {
                 if let Some(rest) = line.strip_prefix("pub fn ") {
                     let test = rest.split('(').next().unwrap_or(rest);
-                    let module = if name == "mod" {
-                        prefix.to_owned()
-                    } else {
-                        format!("{prefix}{name}::")
-                    };
-                    found.push(format!("{module}{test}"));
+                    found.push(format!("{prefix}{name}::{test}"));
                 }
             }
         }

@@ -91,35 +91,50 @@ pub fn abort_of_nothing(device: Factory) {
     assert!(entry.status() == Status::INVALID_FIELD || entry.dword0 & 1 == 1);
 }
 
-/// Aborts at any moment of a Write's life: answered once, and either it was aborted and the medium
-/// is as before, or it was not and the data are there.
+/// Aborts at any moment of a Write's life, small and large: answered once, before the Abort is, and
+/// either it was aborted and the medium is as before, or it was not and the data are there.
 pub fn abort_of_a_write(device: Factory) {
     let rig = Rig::new(device);
     let mut controller = rig.io_controller(FunctionId::PF);
-    let mut aborted = 0;
-    for round in 0..60 {
-        let buffer = controller.buffer(4096);
-        buffer.fill(round);
-        let lba = 300 + round;
-        let before = rig.medium(lba, 1);
-        let write = controller.write(lba, 1, &buffer);
-        let id = controller.submit(1, &[write])[0];
-        rig.run(round * 7);
-        let not_aborted = controller.admin_ok(SubmissionEntry::abort(1, id)) & 1 == 1;
-        let status = controller.wait(1, id).status();
-        if not_aborted {
-            assert_eq!(status, Status::SUCCESS);
-            assert!(rig.medium(lba, 1) == buffer.read(0, before.len()));
-        } else {
-            aborted += 1;
-            assert_eq!(status, Status::ABORT_REQUESTED);
-            assert!(rig.medium(lba, 1) == before);
-            // The host may take its buffer back at once.
-            buffer.unmap();
-            rig.run(5_000);
+    let mut aborted = [0, 0];
+    for (size, blocks) in [1, 32].into_iter().enumerate() {
+        for round in 0..crate::scale(120, 1_000) {
+            let buffer = controller.buffer(128 << 10);
+            buffer.fill(round);
+            let before = rig.medium(300, blocks);
+            let write = controller.write(300, blocks, &buffer);
+            let id = controller.submit(1, &[write])[0];
+            // From before it is fetched until it has ended.
+            rig.run(round * 7 * u64::from(blocks.min(8)) % 7_000);
+            let not_aborted = controller.admin_ok(SubmissionEntry::abort(1, id)) & 1 == 1;
+            if not_aborted {
+                assert_eq!(controller.wait(1, id).status(), Status::SUCCESS);
+                assert!(
+                    rig.medium(300, blocks) == buffer.read(0, before.len()),
+                    "round {round}"
+                );
+            } else {
+                aborted[size] += 1;
+                let entry = controller
+                    .take(1, id)
+                    .expect("answered before the Abort is");
+                assert_eq!(entry.status(), Status::ABORT_REQUESTED);
+                assert!(rig.medium(300, blocks) == before, "round {round}");
+                // The host may take its memory back at once.
+                buffer.unmap();
+                controller
+                    .prp_lists
+                    .iter()
+                    .for_each(crate::rig::Buffer::unmap);
+                rig.run(5_000);
+            }
+            controller.forget_prp_lists();
         }
     }
-    let _ = aborted;
+    assert!(
+        aborted.iter().all(|&count| count > 0),
+        "never aborted: the test shows little"
+    );
 }
 
 /// Aborts of commands that stand deep in a full queue: each is answered once.

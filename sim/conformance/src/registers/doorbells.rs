@@ -103,6 +103,39 @@ pub fn values_out_of_range(device: Factory) {
     );
 }
 
+/// A head beyond the ring, while enough entries wait behind the wrap that it could be taken for
+/// consuming some of them.
+pub fn head_beyond_the_ring_while_entries_wait(device: Factory) {
+    let rig = Rig::new(device);
+    let mut controller = rig.io_controller(FunctionId::PF);
+    controller.create_queue_pair(2, 16);
+    for _ in 0..14 {
+        assert_eq!(
+            controller.statuses(2, &[SubmissionEntry::flush()]),
+            [SUCCESS]
+        );
+    }
+    // Entries in slots 14, 15, 0 to 7 are not taken.
+    controller.completion.get_mut(&2).expect("just made").stuck = true;
+    let ids = controller.submit(2, &[SubmissionEntry::flush(); 10]);
+    ids.into_iter()
+        .for_each(|id| assert_eq!(controller.wait(2, id).status(), SUCCESS));
+    let event = AsyncEvent::INVALID_DOORBELL_VALUE;
+    for value in [16, 17, 20] {
+        expect_event(
+            &mut controller,
+            doorbell::completion_head_offset(2),
+            value,
+            event,
+        );
+    }
+    // The ring is where it was: five more fit, no sixth.
+    controller.submit(2, &[SubmissionEntry::flush(); 8]);
+    rig.run(20_000);
+    controller.poll();
+    assert_eq!(controller.take_arrived().len(), 5);
+}
+
 /// A completion queue head that passes entries which were never posted: whatever the controller
 /// makes of it, it neither stops nor posts over entries that the host has not taken.
 pub fn head_beyond_what_was_posted(device: Factory) {
@@ -182,8 +215,14 @@ pub fn written_while_disabled(device: Factory) {
     ring(&mut controller);
     controller.enable(16, 16);
     controller.identify();
+    // Nobody was there to be told of it, nor is anybody told later.
+    let request = controller.submit(0, &[SubmissionEntry::async_event_request()])[0];
     controller.create_queue_pair(1, 16);
     assert_eq!(controller.io(SubmissionEntry::flush()), SUCCESS);
+    assert!(
+        controller.take(0, request).is_none(),
+        "an event of the disabled controller"
+    );
     // And after it was enabled once.
     controller.disable();
     ring(&mut controller);

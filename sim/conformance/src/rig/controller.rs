@@ -185,7 +185,6 @@ impl Controller {
         let deadline = self.host.now() + PATIENCE_CYCLES;
         while self.status().ready() != ready {
             assert!(self.host.now() < deadline, "CSTS.RDY stays {}", !ready);
-            self.host.run_until(self.host.now() + 100);
         }
     }
 
