@@ -29,6 +29,8 @@ pub struct SimTransport {
     /// Wakes this handle knows of. A wake of any function counts: all clients of the simulation are
     /// in this process, and time may move only while each of them has nothing to do.
     seen: u64,
+    /// A wait has said that the function is gone.
+    told_gone: bool,
 }
 
 impl SimTransport {
@@ -49,6 +51,7 @@ impl SimTransport {
             vectors,
             incarnation,
             seen,
+            told_gone: false,
         }
     }
 
@@ -185,6 +188,7 @@ impl Transport for SimTransport {
             vectors: self.vectors,
             incarnation: self.incarnation,
             seen: self.seen,
+            told_gone: self.told_gone,
         }
     }
 
@@ -241,22 +245,24 @@ impl Transport for SimTransport {
             deadline_ns.div_ceil(NANOSECONDS_PER_CYCLE)
         };
         let seen = self.seen;
-        let result = self.host.with(|simulation| {
-            if !self.is_there(simulation) {
-                return Err(self.gone(simulation));
-            }
-            let stop = if simulation.wakes == seen {
+        // That the function is gone is said at once, but once: who waits on has something to wait
+        // for (to try again, to give up), and time has to pass for that.
+        let passes_when_gone = self.told_gone && deadline != Cycle::MAX;
+        let (stop, wakes, gone) = self.host.with(|simulation| {
+            let waits = self.is_there(simulation) || passes_when_gone;
+            let stop = if waits && simulation.wakes == seen {
                 simulation.run(deadline, |simulation| simulation.wakes != seen)
             } else {
                 Stop::Met
             };
-            if !self.is_there(simulation) {
-                return Err(self.gone(simulation));
-            }
-            Ok((stop, simulation.wakes))
+            let gone = (!self.is_there(simulation)).then(|| self.gone(simulation));
+            (stop, simulation.wakes, gone)
         });
-        let (stop, wakes) = result?;
         self.seen = wakes;
+        self.told_gone = gone.is_some();
+        if let Some(gone) = gone {
+            return Err(gone);
+        }
         match stop {
             Stop::Met => Ok(Wake::Device),
             Stop::Limit => Ok(Wake::Deadline),

@@ -1,8 +1,8 @@
 //! How time moves: only while software waits, and never past what it waits for.
 
-use nvme_driver::transport::{DmaMemory, DmaPurpose, Transport, Wake};
-use pcie_host::HostOptions;
+use nvme_driver::transport::{DmaMemory, DmaPurpose, Transport, TransportError, Wake};
 use pcie_host::endpoint::FunctionId;
+use pcie_host::{Fault, HostOptions, LinkEvent};
 
 use crate::echo::{BASE, Bench};
 
@@ -124,4 +124,26 @@ fn steps_go_from_event_to_event() {
     }
     assert_eq!(cycles, [start, start + 35, start + 72]);
     assert!(!bench.host.run_until_idle(0) || bench.host.now() == start + 72);
+}
+
+/// The story: the link went down while an operation of a store backed off. Every wait came back at
+/// once, to say so again, and time stood still: the operation never went on to see for itself.
+#[test]
+fn time_passes_for_who_waits_on_a_function_that_is_gone() {
+    let mut bench = Bench::new(HostOptions::default());
+    let down = bench.host.now() + 100;
+    bench.host.inject(Fault::At {
+        cycle: down,
+        event: LinkEvent::Down,
+    });
+    let gone = |result: Result<Wake, TransportError>| {
+        let error = result.expect_err("the link is down");
+        assert!(error.to_string().contains("the link is down"), "{error}");
+    };
+    gone(bench.pf.wait((down + 1_000) * 8));
+    assert_eq!(bench.host.now(), down, "said at once");
+    gone(bench.pf.wait((down + 1_000) * 8));
+    assert_eq!(bench.host.now(), down + 1_000);
+    gone(bench.pf.wait(u64::MAX));
+    assert_eq!(bench.host.now(), down + 1_000, "nothing to wait for");
 }
