@@ -81,6 +81,8 @@ pub struct Load<P: PageStore> {
     members: Vec<Member<P>>,
     value: Vec<u8>,
     last_answer_ns: u64,
+    /// Waits that have brought neither an answer nor a later time.
+    idle_waits: u32,
 }
 
 /// How far a load came.
@@ -94,6 +96,8 @@ pub enum Progress {
 
 /// Longest wait at a time: other clients' timeouts are looked after that often.
 const WAIT_NS: u64 = 100_000_000;
+/// Waits in a row that may bring nothing and take no time.
+const IDLE_WAITS: u32 = 1000;
 
 impl<P: PageStore> Load<P> {
     /// Gives `clients` something to do. Each one's id is told.
@@ -119,6 +123,7 @@ impl<P: PageStore> Load<P> {
             options,
             members,
             last_answer_ns,
+            idle_waits: 0,
         }
     }
 
@@ -170,15 +175,44 @@ impl<P: PageStore> Load<P> {
                 continue;
             }
             if now_ns - self.last_answer_ns > self.options.patience_ns {
-                let waiting = self.members.iter().map(|member| &member.running);
                 bail!(
-                    "hangs: nothing was answered for {} ns; under way: {:?}",
+                    "hangs: nothing was answered for {} ns; {}",
                     now_ns - self.last_answer_ns,
-                    waiting.collect::<Vec<_>>()
+                    self.under_way()
                 );
             }
             self.wait();
+            self.idle_waits = if self.now_ns() > now_ns {
+                0
+            } else {
+                self.idle_waits + 1
+            };
+            if self.idle_waits > IDLE_WAITS {
+                bail!("hangs: waits do not let time pass; {}", self.under_way());
+            }
         }
+    }
+
+    /// What is under way, for messages.
+    fn under_way(&self) -> String {
+        let of = |member: &Member<P>| {
+            format!(
+                "{:x?} (at the device: {}, wakes at {:?} ns)",
+                member
+                    .running
+                    .iter()
+                    .map(|running| running.begun)
+                    .collect::<Vec<_>>(),
+                member.client.store().in_flight(),
+                member.client.next_wake_ns()
+            )
+        };
+        let busy = self
+            .members
+            .iter()
+            .filter(|member| !member.running.is_empty());
+        let busy = busy.map(of).collect::<Vec<_>>().join(", ");
+        format!("at {} ns under way: {busy}", self.now_ns())
     }
 
     fn wait(&mut self) {
