@@ -1,12 +1,8 @@
 //! The range lock: what other commands, of any queue of any function, can see of a Write or a pair.
 
-use std::collections::BTreeMap;
-
 use nvme_spec::{Status, SubmissionEntry};
 use pcie_host::HostOptions;
 use pcie_host::endpoint::{Cycle, FunctionId};
-use rand::{RngExt, SeedableRng};
-use rand_pcg::Pcg64Mcg;
 
 use crate::rig::{Buffer, Controller, DeviceOptions, Factory, PATIENCE_CYCLES, Rig};
 use crate::scale;
@@ -14,19 +10,19 @@ use crate::scale;
 const SUCCESS: Status = Status::SUCCESS;
 
 /// A block that carries a number in its every 8 bytes.
-fn stamped(number: u64, bytes: usize) -> Vec<u8> {
+pub(super) fn stamped(number: u64, bytes: usize) -> Vec<u8> {
     number.to_le_bytes().repeat(bytes / 8)
 }
 
 /// The number that a block carries; panics when its bytes disagree.
-fn stamp_of(block: &[u8]) -> u64 {
+pub(super) fn stamp_of(block: &[u8]) -> u64 {
     let number = u64::from_le_bytes(block[..8].try_into().expect("8 bytes"));
     let whole = block.chunks(8).all(|word| word == number.to_le_bytes());
     assert!(whole, "a block is torn");
     number
 }
 
-fn functions(rig: &Rig) -> Vec<Controller> {
+pub(super) fn functions(rig: &Rig) -> Vec<Controller> {
     (0..=rig.device.virtual_functions)
         .map(|function| {
             let mut controller = rig.controller(FunctionId(function));
@@ -37,7 +33,7 @@ fn functions(rig: &Rig) -> Vec<Controller> {
 }
 
 /// Runs all functions' queues at once until `done` says so.
-fn run_together(
+pub(super) fn run_together(
     rig: &Rig,
     controllers: &mut [Controller],
     patience_cycles: Cycle,
@@ -308,137 +304,6 @@ pub fn writers_do_not_starve(device: Factory) {
         // A Read of 128 KiB takes some 4,600 cycles; a few of them may be in front, not all that come.
         assert!(rig.host.now() - start < 100_000, "the Write starves");
     }
-}
-
-/// When a command was sent and answered, and what it wrote or found in a block.
-#[derive(Clone, Copy, Debug)]
-struct Operation {
-    sent: Cycle,
-    answered: Cycle,
-    stamp: u64,
-}
-
-/// Random Reads, Writes and pairs of all functions on few blocks: every block behaves like one
-/// register. A Read finds a value that was written before the Read ended, and that no other Write
-/// had replaced wholly before the Read began.
-pub fn blocks_are_registers(device: Factory) {
-    const BLOCKS: u64 = 6;
-    let rig = Rig::new(device);
-    let mut controllers = functions(&rig);
-    let block_bytes = rig.device.block_bytes as usize;
-    controllers[0].store(0, &vec![0; BLOCKS as usize * block_bytes]);
-    let mut random = Pcg64Mcg::seed_from_u64(7);
-    let slots_each = 6;
-    let count = scale(1_200, 60_000);
-    let mut writes: BTreeMap<u64, Vec<Operation>> = BTreeMap::new();
-    let mut reads: BTreeMap<u64, Vec<Operation>> = BTreeMap::new();
-    for block in 0..BLOCKS {
-        writes.insert(
-            block,
-            vec![Operation {
-                sent: 0,
-                answered: 0,
-                stamp: 0,
-            }],
-        );
-    }
-    struct Slot {
-        buffer: Buffer,
-        ids: Vec<u16>,
-        block: u64,
-        blocks: u64,
-        sent: Cycle,
-        write_stamp: Option<u64>,
-    }
-    let mut slots: Vec<Vec<Slot>> = controllers
-        .iter_mut()
-        .map(|controller| {
-            (0..slots_each)
-                .map(|_| Slot {
-                    buffer: controller.buffer(BLOCKS as usize * block_bytes),
-                    ids: Vec::new(),
-                    block: 0,
-                    blocks: 0,
-                    sent: 0,
-                    write_stamp: None,
-                })
-                .collect()
-        })
-        .collect();
-    let mut started = 0;
-    run_together(
-        &rig,
-        &mut controllers,
-        PATIENCE_CYCLES * 100,
-        |number, controller| {
-            let mut busy = false;
-            for slot in &mut slots[number] {
-                if let Some(&id) = slot.ids.first() {
-                    let Some(entry) = controller.take(1, id) else {
-                        busy = true;
-                        continue;
-                    };
-                    slot.ids.clear();
-                    assert_eq!(entry.status(), SUCCESS);
-                    let operation = |stamp| Operation {
-                        sent: slot.sent,
-                        answered: rig.host.now(),
-                        stamp,
-                    };
-                    for index in 0..slot.blocks {
-                        let block = slot.block + index;
-                        match slot.write_stamp {
-                            Some(stamp) => writes.entry(block).or_default().push(operation(stamp)),
-                            None => {
-                                let at = index as usize * block_bytes;
-                                let stamp = stamp_of(&slot.buffer.read(at, block_bytes));
-                                reads.entry(block).or_default().push(operation(stamp));
-                            }
-                        }
-                    }
-                }
-                if started < count {
-                    started += 1;
-                    slot.block = random.random_range(0..BLOCKS);
-                    slot.blocks = random.random_range(1..=BLOCKS - slot.block);
-                    slot.sent = rig.host.now();
-                    let command = if random.random_bool(0.5) {
-                        // Up to AWUN a Write is one; longer ones are cut, which a register may not be.
-                        slot.blocks = slot.blocks.min(4);
-                        slot.write_stamp = Some(started);
-                        slot.buffer
-                            .write(0, &stamped(started, slot.blocks as usize * block_bytes));
-                        controller.write(slot.block, slot.blocks as u32, &slot.buffer)
-                    } else {
-                        slot.write_stamp = None;
-                        controller.read(slot.block, slot.blocks as u32, &slot.buffer)
-                    };
-                    slot.ids = controller.submit(1, &[command]);
-                    busy = true;
-                }
-            }
-            busy
-        },
-    );
-    for (block, reads) in &reads {
-        let writes = &writes[block];
-        for read in reads {
-            let Some(source) = writes.iter().find(|write| write.stamp == read.stamp) else {
-                panic!("block {block} holds {} that nobody wrote there", read.stamp)
-            };
-            assert!(
-                source.sent <= read.answered,
-                "block {block}: read before it was written"
-            );
-            let replaced = writes.iter().any(|other| {
-                other.stamp != source.stamp
-                    && source.answered < other.sent
-                    && other.answered < read.sent
-            });
-            assert!(!replaced, "block {block}: {read:?} is stale");
-        }
-    }
-    assert!(reads.values().map(Vec::len).sum::<usize>() > 100);
 }
 
 /// Compare alone is a Read: it never sees half a Write.

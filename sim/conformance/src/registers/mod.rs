@@ -2,5 +2,6 @@
 
 pub mod controller;
 pub mod doorbells;
+pub mod known_bugs;
 pub mod reset;
 pub mod shutdown;

@@ -2,6 +2,7 @@
 //! where they stand in host memory. Not the driver: what a driver would never send must be sendable.
 
 mod buffer;
+mod commands;
 mod controller;
 mod interrupt;
 mod io;
