@@ -29,10 +29,10 @@ struct Incrementer {
 }
 
 pub(crate) fn run(smoke: bool) -> Result<Vec<Figure>> {
-    let total: u64 = if smoke { 60_000 } else { 1_000_000 };
+    let increments: u64 = if smoke { 100_000 } else { 1_000_000 };
     let mut figures = Vec::new();
     for clients in 2..=7 {
-        figures.extend(increment(clients, total / 6)?);
+        figures.extend(increment(clients, increments)?);
     }
     Ok(figures)
 }
