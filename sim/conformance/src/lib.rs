@@ -2,7 +2,7 @@
 //!
 //! A twin's crate runs them all with one line, [`suite!`], given a function that builds the device:
 //!
-//! ```ignore
+//! ```text
 //! nvme_conformance::suite!(build_device);
 //! ```
 //!
