@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 
 use nvme_driver::{CommandKind, DriverError, Outcome, QueueOptions};
 use nvme_instant::{Fault, Injection, InstantOptions};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use crate::rig::{PAGE, block, filled, rig_with};
 
@@ -215,8 +217,25 @@ fn run(steps: &[Step], entries: u32, seed: Option<u64>, faults: bool) {
     }
 }
 
+/// Cases of another seed in each run. The seed is printed, so a failure shows how to repeat it: with
+/// the same `PROPTEST_RNG_SEED` all cases are the same.
+fn seeded(cases: u32) -> ProptestConfig {
+    let config = ProptestConfig::default();
+    let seed = match config.rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => RandomState::new().hash_one(cases),
+    };
+    println!("PROPTEST_RNG_SEED={seed} repeats these cases");
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(seed),
+        ..config
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(seeded(300))]
 
     /// Rings wrap many times in small queues; every request gets the answer the shadow has.
     #[test]
