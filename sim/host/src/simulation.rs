@@ -52,6 +52,8 @@ struct Reset {
     /// Somebody else's reset: the host restores the registers itself.
     surprise: bool,
     saved: Saved,
+    /// The registers are not back yet: nothing there is worth saving.
+    unrestored: bool,
 }
 
 /// All state.

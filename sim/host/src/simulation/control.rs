@@ -118,11 +118,17 @@ impl Simulation {
         if !self.is_there(function) || self.resets[function.index()].running {
             return;
         }
-        let saved = self.config.save(function);
+        let before = &self.resets[function.index()];
+        let saved = if before.unrestored {
+            before.saved.clone()
+        } else {
+            self.config.save(function)
+        };
         self.resets[function.index()] = Reset {
             running: true,
             surprise,
             saved,
+            unrestored: true,
         };
         self.block.resetting[function.index()] = true;
         self.config.reset(function);
@@ -134,6 +140,13 @@ impl Simulation {
             }
         }
         self.apply_registers();
+    }
+
+    /// Software has written the function's command register, the last that a restoring writes.
+    pub(super) fn command_written(&mut self, function: FunctionId) {
+        if let Some(reset) = self.resets.get_mut(function.index()) {
+            reset.unrestored = reset.running;
+        }
     }
 
     pub(super) fn reset_done(&mut self, function: FunctionId) {

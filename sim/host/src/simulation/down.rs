@@ -1,7 +1,7 @@
 //! What is handed to the endpoint.
 
 use super::Simulation;
-use crate::config::{DEVICE_STATUS, Written, bits};
+use crate::config::{COMMAND, DEVICE_STATUS, Written, bits};
 use crate::downlink::{ReadCompletion, Request};
 use crate::endpoint::{FunctionId, Inbound, ReadStatus};
 use crate::report::TraceEvent;
@@ -83,7 +83,12 @@ impl Simulation {
                 tag,
             } => {
                 match self.config.write(function, offset, bytes, value) {
-                    Written::Registers => self.apply_registers(),
+                    Written::Registers => {
+                        if offset == COMMAND {
+                            self.command_written(function);
+                        }
+                        self.apply_registers();
+                    }
                     Written::FunctionReset => self.start_reset(function, false),
                 }
                 if let Some(tag) = tag {

@@ -136,6 +136,26 @@ fn a_surprise_reset_restores_what_was_enabled() {
     bench.assert_clean();
 }
 
+/// The story: the second of two resets came while the host put the registers back after the first.
+/// It saved what it found, bus-master enable still clear, and the function was mute for ever.
+#[test]
+fn a_second_surprise_restores_what_was_before_the_first() {
+    for apart in 0..300 {
+        let mut bench = Bench::new(HostOptions::default());
+        let first = bench.soon();
+        for cycle in [first, first + apart] {
+            bench.host.inject(Fault::At {
+                cycle,
+                event: LinkEvent::FunctionReset(PF),
+            });
+        }
+        bench.finish();
+        let command = bench.host.config_read(PF, COMMAND, 2);
+        assert_eq!(command, Ok(6), "{apart} cycles apart");
+        assert_eq!(bench.pf.read_u32(0), Ok(0), "{apart} cycles apart");
+    }
+}
+
 #[test]
 fn a_reset_of_the_pf_takes_the_vfs_away_and_brings_them_back() {
     let bench = Bench::new(HostOptions::default());
