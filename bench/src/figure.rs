@@ -72,6 +72,8 @@ pub(crate) fn print(figures: &[Figure], json: bool) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(figures)?);
         return Ok(());
     }
+    let width = figures.iter().map(|figure| figure.name.chars().count());
+    let width = width.max().unwrap_or(0);
     for figure in figures {
         let verdict = if figure.passed { "ok  " } else { "FAIL" };
         let must = match figure.must {
@@ -82,7 +84,7 @@ pub(crate) fn print(figures: &[Figure], json: bool) -> anyhow::Result<()> {
             Must::Shown => String::new(),
         };
         println!(
-            "{verdict} {:60} {:>14.3} {:12} {must}",
+            "{verdict} {:width$} {:>14.3} {:12} {must}",
             figure.name, figure.measured, figure.unit
         );
     }
