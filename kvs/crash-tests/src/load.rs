@@ -222,10 +222,12 @@ impl<P: PageStore> Load<P> {
             .iter()
             .filter_map(|member| member.client.next_wake_ns());
         let deadline_ns = wakes.fold(limit_ns, u64::min);
-        let waiting = self
+        // Those of a client whose device is gone may still be backing off.
+        let busy = self
             .members
             .iter_mut()
-            .find(|member| !member.report.gone && !member.running.is_empty());
+            .filter(|member| !member.running.is_empty());
+        let waiting = busy.min_by_key(|member| member.report.gone);
         if let Some(member) = waiting {
             member.client.wait(deadline_ns);
         }
