@@ -344,6 +344,11 @@ fn each_fault_of_a_read_is_survived() {
             );
         }
     }
+    let totals = patient.ledger.totals();
+    assert!(
+        totals.nothing_changed > 0 && totals.unknown > 0,
+        "no fault has hit anything: {totals:?}"
+    );
 }
 
 #[test]
