@@ -11,6 +11,9 @@ pub const MAXIMUM_VIRTUAL_FUNCTIONS: u8 = 8;
 /// Most I/O queue pairs of a function.
 pub const MAXIMUM_IO_QUEUES: u16 = 31;
 
+/// Longest latency a [`Timing`] may have, in cycles (2.4 hours): sums of them stay far from overflow.
+const MAXIMUM_CYCLES: u64 = 1 << 40;
+
 /// What a model is made from. [`ModelOptions::new`] gives the VC709's numbers.
 #[derive(Debug)]
 pub struct ModelOptions {
@@ -85,6 +88,9 @@ impl ModelOptions {
                 block_bytes: self.block_bytes,
                 medium_block_bytes: self.medium.block_bytes(),
             });
+        }
+        for (name, cycles) in self.timing.values() {
+            within(name, cycles, 0, MAXIMUM_CYCLES)?;
         }
         let row = |name, value: u32, least: u64, most: u64| within(name, value.into(), least, most);
         row("geometry.beat_bytes", geometry.beat_bytes, 4, 128)?;

@@ -20,9 +20,13 @@ impl Model {
             .with_command_sets(1)
     }
 
-    /// A posted write to BAR0. Writes of other sizes than 4 and 8 bytes, and unaligned ones, do nothing.
+    /// A posted write to BAR0. Writes of other sizes than 4 and 8 bytes, unaligned ones, and those beyond
+    /// the BAR do nothing.
     pub(crate) fn write_registers(&mut self, function: usize, offset: u64, data: &[u8]) {
-        if !self.functions[function].answers() || !offset.is_multiple_of(4) {
+        if !self.functions[function].answers()
+            || offset >= msix::BAR0_BYTES
+            || !offset.is_multiple_of(4)
+        {
             return;
         }
         let dword =

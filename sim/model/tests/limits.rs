@@ -1,0 +1,148 @@
+//! What a model refuses to be built with, and what it survives at its port.
+
+use nvme_model::medium::Medium;
+use nvme_model::{Geometry, Model, ModelError, ModelOptions, Timing};
+use pcie_host::endpoint::{
+    Cycle, Endpoint, FunctionId, Inbound, MemoryRead, MemoryWrite, Port, ReadStatus,
+};
+
+fn options() -> ModelOptions {
+    ModelOptions::new(Medium::in_memory(1 << 20, 4096).expect("memory"))
+}
+
+/// A latency near the end of time once overflowed in the middle of a run.
+#[test]
+fn latencies_that_would_overflow_are_refused_by_name() {
+    let timing = Timing {
+        media_cycles: u64::MAX,
+        ..Timing::default()
+    };
+    let error = Model::new(ModelOptions {
+        timing,
+        ..options()
+    })
+    .expect_err("too long");
+    assert_eq!(
+        error.to_string(),
+        "media_cycles is 18446744073709551615: it must be 0 to 1099511627776"
+    );
+    let timing = Timing {
+        media_cycles: 1 << 40,
+        coalescing_step_cycles: 1 << 40,
+        ..Timing::default()
+    };
+    Model::new(ModelOptions {
+        timing,
+        ..options()
+    })
+    .expect("the longest there are");
+}
+
+#[test]
+fn what_cannot_be_built_is_refused_by_name() {
+    type Change = fn(&mut Geometry);
+    let changes: [(&str, Change); 6] = [
+        ("geometry.tags", |geometry| geometry.tags = 65),
+        ("geometry.sqe_fifo_entries", |geometry| {
+            geometry.sqe_fifo_entries = 1;
+        }),
+        ("geometry.contexts_per_function", |geometry| {
+            geometry.contexts_per_function = 32;
+        }),
+        ("geometry.lock_rows_per_function", |geometry| {
+            geometry.lock_rows_per_function = 10;
+        }),
+        ("geometry.buffers_per_function", |geometry| {
+            geometry.buffers_per_function = 9;
+        }),
+        ("geometry.read_staging_buffers", |geometry| {
+            geometry.read_staging_buffers = 0;
+        }),
+    ];
+    for (expected, change) in changes {
+        let mut options = options();
+        change(&mut options.geometry);
+        match Model::new(options) {
+            Err(ModelError::OutOfRange { name, .. }) => assert_eq!(name, expected),
+            other => panic!("{expected}: {other:?}"),
+        }
+    }
+}
+
+/// A port that only looks at register answers.
+#[derive(Default)]
+struct Answers(Vec<Option<u64>>);
+
+impl Port for Answers {
+    fn memory_write(&mut self, _: Cycle, write: MemoryWrite<'_>) {
+        panic!("nobody has enabled anything: {write:?}");
+    }
+    fn memory_read(&mut self, _: Cycle, read: MemoryRead) {
+        panic!("nobody has enabled anything: {read:?}");
+    }
+    fn read_completion(&mut self, _: Cycle, _: u16, data: Option<u64>) {
+        self.0.push(data);
+    }
+    fn function_reset_done(&mut self, _: Cycle, _: FunctionId) {}
+}
+
+/// Accesses outside the BAR, of functions that do not exist, of any size, and data nobody asked for:
+/// nothing happens. A write at the end of the address space once overflowed.
+#[test]
+fn nonsense_at_the_port_does_nothing() {
+    let mut model = Model::new(options()).expect("a device");
+    let mut port = Answers::default();
+    let shapes = [
+        (u64::MAX - 3, 8),
+        (u64::MAX, 4),
+        (0x4000, 4),
+        (0x1001, 4),
+        (0, 0),
+        (0, 4095),
+    ];
+    let (mut at, mut reads) = (10, 0);
+    for function in [0, 1, 200].map(FunctionId) {
+        for (offset, length) in shapes {
+            model.receive(
+                at,
+                Inbound::MemoryWrite {
+                    function,
+                    offset,
+                    data: &vec![0xff; length],
+                },
+            );
+            model.receive(
+                at,
+                Inbound::MemoryRead {
+                    function,
+                    offset,
+                    length_bytes: length as u32,
+                    tag: 1,
+                },
+            );
+            reads += 1;
+            model.advance(at + 20, &mut port);
+            at += 21;
+        }
+    }
+    for tag in [0, 63, 64, 255] {
+        model.receive(
+            at,
+            Inbound::ReadData {
+                tag,
+                data: &[0; 64],
+                status: ReadStatus::Success,
+                last: true,
+            },
+        );
+    }
+    model.receive(
+        at,
+        Inbound::FunctionReset {
+            function: FunctionId(77),
+        },
+    );
+    model.receive(at, Inbound::VirtualFunctions { count: 255 });
+    model.advance(at + 1_000, &mut port);
+    assert_eq!(port.0, vec![None; reads], "all are Unsupported Requests");
+}
