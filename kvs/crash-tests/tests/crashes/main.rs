@@ -4,4 +4,3 @@ mod client_death;
 mod client_ids;
 mod crash_cycles;
 mod faults;
-mod sigkill;

@@ -1,8 +1,13 @@
 //! A process with a mixed load is killed at random moments, again and again on the same image.
+//!
+//! These tests are a program of their own, and one runs at a time. Starting a process forks this
+//! one, and until the new program is in place it holds every open file once more, locks included:
+//! a test beside it that closes an image and opens it again would find it in use.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -24,6 +29,13 @@ const FUNCTIONS: u8 = 3;
 const CLIENTS: usize = 5;
 /// How often a client that did not die clears up after those that did.
 const KILLS_A_RECLAIM: u32 = 50;
+
+/// Held by the test that runs.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    // A test that has failed has left nothing behind.
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A child, and what it has told.
 struct Victim {
@@ -142,6 +154,7 @@ impl Campaign {
 
 #[test]
 fn what_a_killed_process_was_told_is_there() {
+    let _alone = alone();
     let seed = rdstore_crash_tests::seed();
     let kills = if rdstore_crash_tests::full() {
         1000
@@ -191,6 +204,7 @@ fn what_a_killed_process_was_told_is_there() {
 /// before the child ran, with a right checksum, so that only the history can tell.
 #[test]
 fn an_update_that_is_rolled_back_behind_the_store_is_noticed() {
+    let _alone = alone();
     let seed = rdstore_crash_tests::seed();
     let folder = TempDir::new().unwrap();
     let mut campaign = Campaign::new(&folder, seed).unwrap();
