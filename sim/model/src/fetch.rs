@@ -25,7 +25,7 @@ pub(crate) struct DataJob {
 
 impl Model {
     /// Largest read: MRRS, but never more than the receiver's completion space can take.
-    fn read_request_bytes(&self) -> u32 {
+    pub(crate) fn read_request_bytes(&self) -> u32 {
         let link = &self.link;
         let headers = link.completion_space_headers.saturating_sub(1).max(1);
         let space =

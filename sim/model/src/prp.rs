@@ -76,7 +76,7 @@ impl Model {
 
     /// Sends the list fetches that there is room for. False when there was not enough.
     pub(crate) fn fetch_prp_lists(&mut self) -> bool {
-        let most = self.link.max_read_request_bytes.max(128);
+        let most = self.read_request_bytes();
         while let Some(id) = self.prp_wait.front().copied() {
             let context = &self.contexts[id];
             let set = &context.prp[usize::from(context.walking)];

@@ -1,7 +1,11 @@
 //! What a model refuses to be built with, and what it survives at its port.
 
+use nvme_conformance::{DeviceOptions, Rig};
 use nvme_model::medium::Medium;
 use nvme_model::{Geometry, Model, ModelError, ModelOptions, Timing};
+use nvme_spec::Status;
+use pcie_host::HostOptions;
+use pcie_host::config::{DEVICE_CONTROL, bits};
 use pcie_host::endpoint::{
     Cycle, Endpoint, FunctionId, Inbound, MemoryRead, MemoryWrite, Port, ReadStatus,
 };
@@ -145,4 +149,34 @@ fn nonsense_at_the_port_does_nothing() {
     model.receive(at, Inbound::VirtualFunctions { count: 255 });
     model.advance(at + 1_000, &mut port);
     assert_eq!(port.0, vec![None; reads], "all are Unsupported Requests");
+}
+
+/// Software may allow larger reads than the receiver has room for. PRP lists were once fetched in pieces
+/// of the largest read allowed, whatever the room; the rig looks for such when it is dropped.
+#[test]
+fn no_read_is_larger_than_the_completion_space() {
+    let host = HostOptions {
+        max_read_request_bytes: 128,
+        completion_space_bytes: 128,
+        ..HostOptions::default()
+    };
+    let build = |_: &DeviceOptions| -> Box<dyn Endpoint> {
+        let medium = Medium::in_memory(16 << 20, 4096).expect("memory");
+        Box::new(Model::new(ModelOptions::new(medium)).expect("a device"))
+    };
+    let device = DeviceOptions {
+        virtual_functions: 0,
+        ..DeviceOptions::default()
+    };
+    let rig = Rig::build(build, device, host);
+    let pf = FunctionId::PF;
+    let control = rig.host.config_read(pf, DEVICE_CONTROL, 2).expect("there");
+    let control = control & !bits::MAX_READ_REQUEST_MASK | 5 << bits::MAX_READ_REQUEST_SHIFT;
+    rig.host
+        .config_write(pf, DEVICE_CONTROL, 2, control)
+        .expect("there");
+    let mut controller = rig.io_controller(pf);
+    let buffer = controller.buffer(128 << 10);
+    let write = controller.write(0, 32, &buffer);
+    assert_eq!(controller.io(write), Status::SUCCESS);
 }
