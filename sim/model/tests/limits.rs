@@ -1,6 +1,7 @@
 //! What a model refuses to be built with, and what it survives at its port.
 
 use nvme_conformance::{DeviceOptions, Rig};
+use nvme_model::admin;
 use nvme_model::medium::Medium;
 use nvme_model::{Geometry, Model, ModelError, ModelOptions, Timing};
 use nvme_spec::Status;
@@ -179,4 +180,37 @@ fn no_read_is_larger_than_the_completion_space() {
     let buffer = controller.buffer(128 << 10);
     let write = controller.write(0, 32, &buffer);
     assert_eq!(controller.io(write), Status::SUCCESS);
+}
+
+/// Counts that are not in the table are in the README, with the numbers that Identify gives.
+#[test]
+fn the_readme_shows_the_counts_that_are_fixed() {
+    let readme = include_str!("../README.md");
+    let identify = admin::identify_controller(0, &admin::AdminConfig::default());
+    let counts = [
+        ("Asynchronous Event Requests held", admin::EVENT_REQUESTS),
+        (
+            "Asynchronous Event Requests held",
+            usize::from(identify.async_event_request_limit) + 1,
+        ),
+        ("Error log entries", admin::ERROR_LOG_ENTRIES),
+        (
+            "Error log entries",
+            usize::from(identify.error_log_entries) + 1,
+        ),
+        (
+            "Aborts a host may have outstanding",
+            usize::from(identify.abort_command_limit) + 1,
+        ),
+    ];
+    for (what, count) in counts {
+        let row = readme
+            .lines()
+            .find(|line| line.starts_with(&format!("| {what}")));
+        let row = row.unwrap_or_else(|| panic!("no row for {what}"));
+        assert!(
+            row.ends_with(&format!("| {count} |")),
+            "{row}: {count} is built"
+        );
+    }
 }
