@@ -132,6 +132,11 @@ impl<T: Transport> QueuePair<T> {
         self.options.entries - 1
     }
 
+    /// Does every Write, where there is a volatile cache, go past it to the medium?
+    pub const fn forces_unit_access(&self) -> bool {
+        self.options.force_unit_access
+    }
+
     /// Requests taken and not yet handed out by [`poll`](Self::poll).
     pub fn in_flight(&self) -> usize {
         self.requests_in_flight + self.failed.len()

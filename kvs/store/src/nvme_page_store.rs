@@ -80,11 +80,11 @@ impl<T: Transport> NvmePageStore<T> {
 }
 
 #[cold]
-fn error_of(error: &DriverError) -> PageStoreError {
+fn error_of(error: &DriverError, outcome_unknown: bool) -> PageStoreError {
     let reason = error.to_string();
     if error.is_fatal() {
         PageStoreError::DeviceGone { reason }
-    } else if error.outcome_unknown() {
+    } else if outcome_unknown {
         PageStoreError::OutcomeUnknown { reason }
     } else {
         PageStoreError::Failed { reason }
@@ -124,8 +124,7 @@ impl<T: Transport> PageStore for NvmePageStore<T> {
             awupf_bytes: bytes(info.atomic_write_power_fail_blocks),
             atomicity_disabled: info.write_atomicity_disabled,
             volatile_write_cache: info.volatile_write_cache,
-            // The driver's pairs are without FUA so far.
-            forced_unit_access: false,
+            forced_unit_access: self.queue.forces_unit_access(),
         }
     }
 
@@ -183,11 +182,17 @@ impl<T: Transport> PageStore for NvmePageStore<T> {
     }
 
     #[inline]
+    fn ring(&mut self) {
+        self.queue.ring();
+    }
+
+    #[inline]
     fn poll(&mut self, completions: &mut Vec<PageCompletion<Self::Buffer>>) -> usize {
         let before = completions.len();
         completions.append(&mut self.unsent);
         self.queue.poll_with(|completion| {
             let pair = completion.command == nvme_driver::CommandKind::CompareAndWrite;
+            let outcome_unknown = completion.outcome_unknown();
             completions.push(PageCompletion {
                 tag: completion.tag,
                 buffer: NvmePageBuffer(completion.buffer),
@@ -195,7 +200,7 @@ impl<T: Transport> PageStore for NvmePageStore<T> {
                 result: match completion.result {
                     Ok(Outcome::Done) => Ok(PageOutcome::Done),
                     Ok(Outcome::Miscompare) => Ok(PageOutcome::Miscompare),
-                    Err(error) => Err(error_of(&error)),
+                    Err(error) => Err(error_of(&error, outcome_unknown)),
                 },
             });
         });

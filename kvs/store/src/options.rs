@@ -67,7 +67,8 @@ pub struct OpenOptions {
     pub seed: u64,
     /// Attempts of one operation before it fails with [`Error::Contention`](crate::Error::Contention).
     pub attempts: u32,
-    /// First back-off after a lost race, in nanoseconds; doubles up to 64 times this.
+    /// Longest first back-off after a lost race, in nanoseconds; later ones are up to 128 times as
+    /// long, and shorter again for who has lost often. Zero: no back-off.
     pub back_off_ns: u64,
 }
 
@@ -79,7 +80,7 @@ impl Default for OpenOptions {
             unix_ms: 0,
             seed: 0,
             attempts: 10_000,
-            back_off_ns: 2_000,
+            back_off_ns: 16_000,
         }
     }
 }

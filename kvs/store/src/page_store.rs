@@ -2,6 +2,9 @@
 //!
 //! The engine is written against this trait, so that it runs on the NVMe driver, on an in-memory
 //! page store with injected faults, and on a model checker's interleavings.
+//!
+//! Submitting posts an operation; [`ring`](PageStore::ring), [`poll`](PageStore::poll) and
+//! [`wait`](PageStore::wait) send all that was posted, at the price of one doorbell.
 
 use std::ops::DerefMut;
 
@@ -115,6 +118,10 @@ pub trait PageStore {
         new: Self::Buffer,
         tag: u64,
     ) -> Result<(), QueueFull<Self::Buffer>>;
+
+    /// Sends what was posted, where posting and sending are two things. Costs nothing when nothing
+    /// was posted.
+    fn ring(&mut self) {}
 
     /// Moves on whatever has finished into `completions`, without waiting; gives back how many.
     fn poll(&mut self, completions: &mut Vec<PageCompletion<Self::Buffer>>) -> usize;

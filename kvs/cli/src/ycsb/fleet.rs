@@ -243,7 +243,7 @@ impl Fleet {
             moved = true;
         }
         // What was posted since the poll has to reach the device before anybody lets time pass.
-        self.clients[index].store_mut().queue_pair_mut().ring();
+        self.clients[index].ring();
         Ok(moved)
     }
 

@@ -182,7 +182,8 @@ impl<P: PageStore> Client<P> {
         })
     }
 
-    /// Starts an operation.
+    /// Starts an operation. It is sent, together with others, by the next [`poll`](Self::poll),
+    /// [`wait`](Self::wait) or [`ring`](Self::ring).
     ///
     /// # Errors
     /// [`Error::Busy`] when too many are in flight; [`Error::KeyLength`],
@@ -244,6 +245,12 @@ impl<P: PageStore> Client<P> {
             self.env.next_stamp()
         };
         Ok(self.begin(index))
+    }
+
+    /// Sends what was submitted since the last poll, without taking anything in. Only of use before
+    /// waiting on another client of the same device: polling and waiting send, too.
+    pub fn ring(&mut self) {
+        self.store.ring();
     }
 
     fn submit_scan(&mut self, cursor: Cursor, limit: usize) -> Result<Ticket, Error> {

@@ -81,6 +81,8 @@ impl<P: PageStore> Client<P> {
             self.drive(index, next, on_outcome);
         }
         self.completions = completions;
+        // Who waits on another client must find this one's commands sent, by one doorbell.
+        self.store.ring();
     }
 
     fn wake_sleepers(

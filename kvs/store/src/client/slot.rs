@@ -180,7 +180,7 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
         }
     }
 
-    /// Begins again after a lost race, at once the first time, then backing off.
+    /// Begins again after a lost race, backing off.
     pub(super) fn restart(&mut self, env: &mut Environment) -> Next {
         self.attempts += 1;
         env.statistics.retries += 1;
