@@ -121,9 +121,8 @@ impl<T: Transport> Function<T> {
         const MOST: u32 = 0xfffe;
         let command = SubmissionEntry::set_features(feature::NUMBER_OF_QUEUES, MOST << 16 | MOST);
         let granted = self.execute_without_reset(command)?.dword0;
-        let pairs = (granted & 0xffff).min(granted >> 16) as usize + 1;
         // After a reset the queue pairs that exist claim their old identifiers again.
-        self.queue_ids.resize(pairs + 1, false);
+        self.queue_ids.resize(granted_pairs(granted) + 1, false);
         Ok(())
     }
 
@@ -259,6 +258,12 @@ pub(crate) fn doorbell_offsets(capabilities: Capabilities, queue_id: u16) -> (u6
     (tail, tail + stride)
 }
 
+/// Queue pairs that dword 0 of Number of Queues grants (§5.12.1.7): both counts are 0's based, and there
+/// are 65,535 identifiers whatever a controller says.
+fn granted_pairs(dword0: u32) -> usize {
+    (dword0 & 0xffff).min(dword0 >> 16).min(0xfffe) as usize + 1
+}
+
 fn check_capabilities(device: &Arc<str>, capabilities: Capabilities) -> Result<(), DriverError> {
     let unsupported = |field, value, needed| {
         Err(DriverError::Unsupported {
@@ -314,4 +319,18 @@ fn check_namespace(device: &Arc<str>, namespace: &IdentifyNamespace) -> Result<(
         return unsupported("NSZE of namespace 1", 0, "at least one block");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::granted_pairs;
+
+    /// A controller that grants more queues than there are identifiers once left the driver with none.
+    #[test]
+    fn the_smaller_count_is_granted_and_never_more_than_there_are_identifiers() {
+        assert_eq!(granted_pairs(0x0003_0003), 4);
+        assert_eq!(granted_pairs(0x0000_0007), 1);
+        assert_eq!(granted_pairs(0xfffe_fffe), 65_535);
+        assert_eq!(granted_pairs(0xffff_ffff), 65_535);
+    }
 }
