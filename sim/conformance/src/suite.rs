@@ -63,8 +63,8 @@ macro_rules! suite {
             }
             data_torn = [data::torn] {
                 completion_never_comes controller_reset_in_the_middle data_lost_in_the_middle
-                function_reset_in_the_middle large_writes_are_cut_between_units
-                late_data_reach_nobody link_down_in_the_middle
+                function_reset_in_the_middle function_reset_with_reads_that_do_not_end
+                large_writes_are_cut_between_units late_data_reach_nobody link_down_in_the_middle
             }
             fused_adjacency = [fused::adjacency] {
                 block_counts_differ first_after_first_starts_anew first_blocks_differ

@@ -2,9 +2,9 @@
 
 use nvme_spec::{Status, SubmissionEntry, register};
 use pcie_host::endpoint::FunctionId;
-use pcie_host::{Fault, LinkEvent, ReadFault, ReadSelect};
+use pcie_host::{Fault, HostOptions, LinkEvent, ReadFault, ReadSelect};
 
-use crate::rig::{Buffer, Controller, Factory, Rig, pattern};
+use crate::rig::{Buffer, Controller, DeviceOptions, Factory, Rig, pattern};
 use crate::scale;
 
 const SUCCESS: Status = Status::SUCCESS;
@@ -266,4 +266,62 @@ pub fn link_down_in_the_middle(device: Factory) {
         });
         rig.run(5_000);
     });
+}
+
+/// A function is reset while one of its reads will never be answered and others are late, and the hard
+/// block ends none of them: the reset is done within its 100 ms, nobody else waits for it, and what comes
+/// late reaches no buffer of the commands that follow.
+pub fn function_reset_with_reads_that_do_not_end(device: Factory) {
+    let options = HostOptions {
+        reset_ends_reads: false,
+        ..HostOptions::default()
+    };
+    let rig = Rig::build(device, DeviceOptions::default(), options);
+    let vf = FunctionId(1);
+    let mut other = rig.io_controller(FunctionId::PF);
+    let mut controller = rig.io_controller(vf);
+    let bytes = 4 * rig.device.block_bytes as usize;
+    controller.store(0, &pattern(1, bytes));
+    let buffer = controller.buffer(bytes);
+    buffer.fill(0xdead);
+    // Later than the 50 ms after which the endpoint gives up.
+    let late = ReadFault::Delayed {
+        by_cycles: 6_260_000,
+    };
+    for (offset, fault) in [(4096, ReadFault::Lost), (8192, late)] {
+        let start = buffer.address + offset;
+        let end = start + 4;
+        rig.inject(Fault::Read {
+            function: vf,
+            select: ReadSelect::Address { start, end },
+            fault,
+        });
+    }
+    let write = controller.write(0, 4, &buffer);
+    controller.submit(1, &[write]);
+    rig.run(500);
+    let start = rig.host.now();
+    let mirror = other.buffer(bytes);
+    let read = other.read(0, 4, &mirror);
+    rig.host.reset_function(vf).expect("done within 100 ms");
+    assert!(rig.host.now() - start < 12_500_000);
+    assert_eq!(other.io(read), SUCCESS, "the PF goes on");
+    assert!(
+        mirror.read(0, bytes) == pattern(1, bytes),
+        "of a Write that was reset"
+    );
+    controller.forget_queues();
+    controller.enable(32, 32);
+    controller.create_queue_pair(1, 64);
+    let fresh = controller.buffer(bytes);
+    for round in 0..40 {
+        fresh.write(0, &pattern(100 + round, bytes));
+        let write = controller.write(0, 4, &fresh);
+        assert_eq!(controller.io(write), SUCCESS);
+        assert!(
+            rig.medium(0, 4) == pattern(100 + round, bytes),
+            "late data in write {round}"
+        );
+        rig.run(2_000);
+    }
 }
