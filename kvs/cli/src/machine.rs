@@ -270,11 +270,6 @@ fn open_medium(
         );
     }
     let medium = Medium::create_file(path, size_bytes, BLOCK_BYTES)?;
-    eprintln!(
-        "created {} ({}, sparse)",
-        path.display(),
-        show_size(size_bytes)
-    );
     Ok((medium, Some(path.to_owned())))
 }
 

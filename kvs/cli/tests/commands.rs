@@ -11,11 +11,7 @@ const DEVICE: &str = "--device model:x.img?size=4MiB&vfs=0";
 fn put_creates_the_file_and_another_process_gets_the_value() {
     let shell = Shell::new();
     let put = shell.ok("put --device model:x.img k v");
-    assert!(
-        put.stderr.contains("created x.img (1 GiB, sparse)"),
-        "{}",
-        put.stderr
-    );
+    assert_eq!(put.stderr, "created x.img (1 GiB, sparse)\n", "said once");
     let metadata = std::fs::metadata(shell.path().join("x.img")).unwrap();
     assert!(metadata.len() >= 1 << 30);
     let get = shell.ok("get --device model:x.img k");
@@ -34,6 +30,38 @@ fn a_created_file_takes_almost_no_space() {
         "{} blocks",
         metadata.blocks()
     );
+}
+
+/// `rdstore export - | head -1` ended with "Broken pipe" and exit code 2: the error of the writer
+/// was inside one of the JSON serializer.
+#[test]
+fn a_reader_that_has_gone_is_no_error() {
+    let shell = Shell::new();
+    let lines: String = (0..3000)
+        .map(|n| format!("{{\"key\":\"key {n}\",\"value\":\"{n:050}\"}}\n"))
+        .collect();
+    shell.write("in.jsonl", lines);
+    shell.ok(&format!("import {DEVICE} in.jsonl"));
+    for words in [
+        "export --device model:x.img -",
+        "scan --device model:x.img --json",
+    ] {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_rdstore"))
+            .current_dir(shell.path())
+            .args(words.split(' '))
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(
+            (output.status.code(), stderr.as_str()),
+            (Some(0), ""),
+            "{words}"
+        );
+    }
 }
 
 #[test]

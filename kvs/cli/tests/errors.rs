@@ -311,10 +311,23 @@ fn ycsb_and_perf_check_what_they_are_given() {
         "ycsb --device model:?size=1MiB --records 300 --value-size 2500 --ops 10",
         &["full", "--records", "size="],
     );
+    // Said at once, not after loading until the store is full; no file is left behind.
+    for records in ["1000", "1100", "1000000000000"] {
+        shell.wrong(
+            &format!("ycsb --device model:y.img?size=4MiB --records {records} --verify"),
+            &["would be full before", "--records", "size="],
+        );
+    }
     shell.wrong(
-        "ycsb --records 1000000000000 --verify",
-        &["do not fit in 1 GiB", "--records", "size="],
+        "ycsb --device model:y.img --value-size 3649",
+        &["3649 bytes", "at most 3648"],
     );
+    assert!(!shell.path().join("y.img").exists());
+    shell.wrong(
+        "ycsb --device model:?size=4MiB --workload d --records 900 --ops 3000",
+        &["would be full before all 1,050 records"],
+    );
+    shell.ok("ycsb --device model:?size=4MiB --workload d --records 900 --ops 100");
     shell.wrong(
         "ycsb --device model:?vfs=0&queues=1 --clients 2 --records 10 --ops 1",
         &["queues="],

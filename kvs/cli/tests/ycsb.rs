@@ -142,9 +142,8 @@ fn hot_keys_bring_miscompares_and_lose_nothing() {
 #[test]
 fn a_hot_record_does_not_starve_its_writers() {
     let shell = Shell::new();
-    let report = shell.json(
-        "ycsb --workload a --records 1000 --ops 20000 --clients 28 --outstanding 2 --verify",
-    );
+    let report = shell
+        .json("ycsb --workload a --records 1000 --ops 20000 --clients 28 --outstanding 2 --verify");
     let update = &report["ops"]["update"];
     let number = |name: &str| update[name].as_f64().unwrap();
     assert!(number("miscompares") < 0.3 * number("count"), "{update}");

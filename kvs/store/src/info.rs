@@ -4,6 +4,7 @@ use crate::blocking_io::BlockingIo;
 use crate::client_counter::load_counter;
 use crate::error::Error;
 use crate::page_store::PageStore;
+use crate::prediction::{Prediction, predict};
 use crate::superblock::load;
 
 /// A store, as its superblock describes it.
@@ -27,6 +28,20 @@ pub struct StoreInfo {
     pub reserved_pages: u64,
     /// Clients that have ever opened the store to write.
     pub clients: u64,
+}
+
+impl StoreInfo {
+    /// What this store will be like with `records` records of such keys and values, and nothing
+    /// else, in it.
+    pub fn predict(&self, records: u64, key_bytes: usize, value_bytes: usize) -> Prediction {
+        predict(
+            self.page_bytes as usize,
+            self.home_pages,
+            records,
+            key_bytes,
+            value_bytes,
+        )
+    }
 }
 
 /// Reads the superblock of the store on `store`.

@@ -111,6 +111,33 @@ fn wrong_use_says_what_is_possible() {
         .unwrap();
 }
 
+/// The README says these numbers.
+#[test]
+fn the_largest_values_are_those_that_are_promised() {
+    for (page_bytes, promised_bytes) in [(4096, 3648), (8192, 7744), (16_384, 15_936)] {
+        let device = MemoryDevice::new(20 * page_bytes, MemoryOptions::default());
+        let options = FormatOptions {
+            page_bytes: page_bytes as u32,
+            ..FormatOptions::default()
+        };
+        format(&mut device.handle(), &options).unwrap();
+        let mut client = Client::open(device.handle(), OpenOptions::default()).unwrap();
+        assert_eq!(client.max_value_bytes(24), promised_bytes);
+        let value = vec![7; promised_bytes];
+        client.put(&[1; 24], &value).unwrap();
+        assert!(
+            matches!(client.get(&[1; 24]).unwrap(), Outcome::Found { value: found, .. } if found == value)
+        );
+        assert_eq!(
+            client.put(&[1; 24], &vec![7; promised_bytes + 1]),
+            Err(Error::ValueTooLarge {
+                bytes: promised_bytes + 1,
+                max_bytes: promised_bytes
+            })
+        );
+    }
+}
+
 #[test]
 fn two_values_of_full_size_per_page_overflow_until_full() {
     let (_device, mut client) = store(4);

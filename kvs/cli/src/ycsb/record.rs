@@ -39,6 +39,9 @@ pub struct Stamp {
     pub counter: u64,
 }
 
+/// Length of the longest key: "user" and 20 digits.
+pub const LONGEST_KEY_BYTES: usize = 24;
+
 /// The key of a record, as YCSB makes it: hashed, so that record numbers have no order.
 pub fn write_key(record: u64, into: &mut Vec<u8>) {
     use std::io::Write;

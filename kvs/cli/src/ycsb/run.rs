@@ -11,15 +11,15 @@ use super::fleet::{Cost, Fleet};
 use super::history::History;
 use super::load::{FinalCheck, Load};
 use super::mix::{Mix, Population};
+use super::record::LONGEST_KEY_BYTES;
 use super::report::{Kinds, VerifyReport, WorkloadReport, render};
 use super::workload::Workload;
 use crate::args::YcsbArgs;
 use crate::args_ycsb::WorkloadChoice;
-use crate::machine::{Machine, MachineOptions, MissingFile, queue_options};
+use crate::machine::{Machine, MachineOptions, MissingFile, Pages, queue_options};
 use crate::outcome::{CheckFailed, Outcome};
-use crate::output::{print_json, print_text};
+use crate::output::{print_json, print_text, show_count};
 use crate::progress::Progress;
-use crate::size::show_size;
 use crate::store::single_device;
 
 /// Operations of a workload when `--ops` is not given.
@@ -62,21 +62,47 @@ pub fn run(args: &YcsbArgs, json: bool) -> anyhow::Result<Outcome> {
     })
 }
 
-/// What can never fit is said before an hour of loading.
-fn check_size(args: &YcsbArgs, machine: &Machine) -> anyhow::Result<()> {
-    let device_bytes = machine.controller(0)?.info().capacity_bytes();
-    let needed_bytes = args.records.saturating_mul(args.value_size as u64);
-    if needed_bytes > device_bytes {
+/// What cannot fit is said before an hour of loading.
+fn check_size(args: &YcsbArgs, machine: &Machine, client: &Client<Pages>) -> anyhow::Result<()> {
+    let (bytes, max_bytes) = (args.value_size, client.max_value_bytes(LONGEST_KEY_BYTES));
+    if bytes > max_bytes {
+        return Err(rdstore::Error::ValueTooLarge { bytes, max_bytes }.into());
+    }
+    if !machine.is_blank() {
+        // Nobody knows how many of the records are there already.
+        return Ok(());
+    }
+    let (name, store) = (machine.name(), client.info());
+    let inserts: f64 = args
+        .workload
+        .workloads()
+        .iter()
+        .map(|workload| workload.insert_share() * operations(args, *workload) as f64)
+        .sum();
+    let records = args.records.saturating_add(inserts as u64);
+    let prediction = store.predict(records, LONGEST_KEY_BYTES, args.value_size);
+    if !prediction.fits {
         bail!(
-            "{}: {} values of {} bytes do not fit in {}; use fewer --records, or a larger device \
-             (size=)",
-            machine.name(),
-            args.records,
-            args.value_size,
-            show_size(device_bytes)
+            "{name}: the store would be full before all {} records were in (with those that the \
+             workloads insert): they take {:.1} % of the slots of its {} pages of {} bytes, {} to a \
+             page; use fewer --records, or a larger device (size=)",
+            show_count(records),
+            prediction.fill * 100.0,
+            show_count(store.home_pages),
+            store.page_bytes,
+            prediction.entries_per_page,
         );
     }
     Ok(())
+}
+
+/// Operations of a workload.
+fn operations(args: &YcsbArgs, workload: Workload) -> u64 {
+    args.ops.unwrap_or(if workload == Workload::E {
+        SCAN_OPERATIONS
+    } else {
+        OPERATIONS
+    })
 }
 
 /// A store with its clients, between phases.
@@ -108,7 +134,6 @@ impl<'a> Bench<'a> {
                 trace: false,
             },
         )?;
-        check_size(args, &machine)?;
         let depth = u32::from(args.outstanding) * COMMANDS_AN_OPERATION;
         let options = queue_options(depth.max(63), CompletionMode::Polling);
         if machine.is_blank() {
@@ -120,7 +145,6 @@ impl<'a> Bench<'a> {
             };
             rdstore::format(&mut machine.pages(0, options)?, &format)?;
         }
-        machine.keep();
         let clients = (0..count)
             .map(|index| {
                 let open = OpenOptions {
@@ -131,6 +155,10 @@ impl<'a> Bench<'a> {
                 Ok(Client::open(machine.pages(index, options)?, open)?)
             })
             .collect::<anyhow::Result<Vec<_>>>()?;
+        if let Some(client) = clients.first() {
+            check_size(args, &machine, client)?;
+        }
+        machine.keep();
         let mut history = args.verify.then(History::default);
         if let Some(history) = &mut history {
             history.reserve(args.records);
@@ -159,12 +187,7 @@ impl<'a> Bench<'a> {
     }
 
     fn run_workload(&mut self, workload: Workload) -> anyhow::Result<WorkloadReport> {
-        let default = if workload == Workload::E {
-            SCAN_OPERATIONS
-        } else {
-            OPERATIONS
-        };
-        let operations = self.args.ops.unwrap_or(default);
+        let operations = operations(self.args, workload);
         if let Some(history) = &mut self.history {
             history.start_counting();
         }

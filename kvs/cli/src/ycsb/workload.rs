@@ -103,6 +103,14 @@ impl Workload {
         }
     }
 
+    /// Share of operations that insert a record, 0–1.
+    pub const fn insert_share(self) -> f64 {
+        match self.mix() {
+            (_, OperationKind::Insert, share) => share,
+            _ => 0.0,
+        }
+    }
+
     /// Draws the kind of the next operation.
     pub fn draw_kind(self, random: &mut impl Rng) -> OperationKind {
         let (usual, other, other_share) = self.mix();
