@@ -195,6 +195,8 @@ pub fn unmapped_submission_ring(device: Factory) {
     rig.run(50_000);
     let faults = rig.take_dma_faults();
     assert!(!faults.is_empty() && faults.iter().all(|fault| fault.function == FunctionId(1)));
+    assert!(controller.status().fatal(), "what was asked for is unknown");
+    assert!(!other.status().fatal());
     assert_eq!(other.io(SubmissionEntry::flush()), SUCCESS);
     controller.write32(nvme_spec::register::CC, 0);
     controller.wait_ready(false);

@@ -68,6 +68,21 @@ pub fn completion_queue_of_two_slots(device: Factory) {
     }
     let statuses = controller.statuses(1, &commands);
     assert!(statuses.iter().all(|status| *status == SUCCESS));
+    // A host that takes its time: the second half must not overwrite the first.
+    let pair = controller.pair(0, 1, &buffer, &buffer);
+    let ids = controller.submit(1, &pair);
+    rig.run(20_000);
+    let free = controller.completion[&1].slot(1 - controller.completion[&1].head);
+    let taken = controller.completion[&1].slot(controller.completion[&1].head);
+    assert_eq!(taken.command_id(), ids[0]);
+    assert_ne!(
+        free.command_id(),
+        ids[1],
+        "a queue of two slots takes one entry"
+    );
+    for id in ids {
+        assert_eq!(controller.wait(1, id).status(), SUCCESS);
+    }
 }
 
 /// All submission queues post to one small completion queue; every entry names its queue.
