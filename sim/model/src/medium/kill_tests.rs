@@ -17,6 +17,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use tempfile::TempDir;
 
+use super::image_folder::spawn_alone;
 use super::{ATOMIC_UNIT_BYTES, Medium};
 
 const FOLDER: &str = "NVME_MODEL_KILL_TEST_FOLDER";
@@ -96,12 +97,12 @@ fn a_killed_process_leaves_whole_units_and_all_finished_writes() {
 
     for round in 0..ROUNDS {
         let before = noted(&note);
-        let mut child = Command::new(env::current_exe().unwrap())
-            .args(["--exact", child_test, "--ignored", "--nocapture"])
-            .env(FOLDER, folder.path())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = spawn_alone(
+            Command::new(env::current_exe().unwrap())
+                .args(["--exact", child_test, "--ignored", "--nocapture"])
+                .env(FOLDER, folder.path())
+                .stdout(Stdio::null()),
+        );
         while noted(&note) == before {
             assert!(
                 child.try_wait().unwrap().is_none(),

@@ -34,6 +34,8 @@ mod crash_tests;
 #[cfg(test)]
 mod file_tests;
 #[cfg(test)]
+mod image_folder;
+#[cfg(test)]
 mod kill_tests;
 
 pub use error::MediumError;
