@@ -4,10 +4,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use nvme_driver::CompletionMode;
-use rdstore::{Client, FormatOptions, OpenOptions};
+use rdstore::{Client, FormatOptions, FsckOptions, FsckReport, OpenOptions};
 
 use crate::args::{LayoutArgs, StoreDeviceArgs};
 use crate::machine::{Machine, MachineOptions, MissingFile, Pages, queue_options};
+use crate::progress::{end_pages, show_pages};
 use crate::uri::DeviceUri;
 
 /// Queue depth of commands that do one thing at a time, or walk the store.
@@ -75,6 +76,20 @@ pub fn open_machine(
 /// As [`Machine::queue_pair`].
 pub fn pages(machine: &Machine, client: usize) -> anyhow::Result<Pages> {
     machine.pages(client, queue_options(QUEUE_DEPTH, CompletionMode::Polling))
+}
+
+/// A machine, and what a walk over every page of its store has found.
+///
+/// # Errors
+/// As [`Machine::open`] and [`rdstore::fsck`].
+pub fn walk(device: &StoreDeviceArgs) -> anyhow::Result<(Machine, FsckReport)> {
+    let machine = open_machine(device, MissingFile::Refuse)?;
+    let options = FsckOptions {
+        progress: Some(show_pages),
+    };
+    let report = rdstore::fsck(&mut pages(&machine, 0)?, &options);
+    end_pages();
+    Ok((machine, report?))
 }
 
 /// A machine and the client of a command that only looks.

@@ -1,14 +1,12 @@
 //! `fsck`: proves that a store is sound.
 
-use rdstore::{FsckOptions, Violation};
+use rdstore::Violation;
 use serde::Serialize;
 
 use crate::args::FsckArgs;
-use crate::machine::MissingFile;
 use crate::outcome::Outcome;
 use crate::output::{print_json, print_text, render_fields, show_count};
-use crate::progress::{end_pages, show_pages};
-use crate::store::{open_machine, pages};
+use crate::store::walk;
 
 #[derive(Serialize)]
 struct ViolationJson {
@@ -32,15 +30,7 @@ struct FsckJson {
 
 /// `rdstore fsck`
 pub(super) fn run(args: &FsckArgs, json: bool) -> anyhow::Result<Outcome> {
-    let machine = open_machine(&args.device, MissingFile::Refuse)?;
-    let report = rdstore::fsck(
-        &mut pages(&machine, 0)?,
-        &FsckOptions {
-            progress: Some(show_pages),
-        },
-    );
-    end_pages();
-    let report = report?;
+    let (_machine, report) = walk(&args.device)?;
     let clean = report.is_clean();
     if json {
         let violation = |v: &Violation| ViolationJson {

@@ -1,15 +1,12 @@
 //! `stats`: how full the store is, and what the device has counted.
 
 use nvme_spec::log_page::FunctionCounters;
-use rdstore::FsckOptions;
 use serde::Serialize;
 
 use crate::args::StatsArgs;
-use crate::machine::MissingFile;
 use crate::outcome::Outcome;
 use crate::output::{Table, print_json, print_text, render_fields, show_count};
-use crate::progress::{end_pages, show_pages};
-use crate::store::{open_machine, pages};
+use crate::store::walk;
 
 #[derive(Serialize)]
 struct CountersJson {
@@ -54,15 +51,7 @@ struct StatsJson {
 
 /// `rdstore stats`
 pub(super) fn run(args: &StatsArgs, json: bool) -> anyhow::Result<Outcome> {
-    let machine = open_machine(&args.device, MissingFile::Refuse)?;
-    let report = rdstore::fsck(
-        &mut pages(&machine, 0)?,
-        &FsckOptions {
-            progress: Some(show_pages),
-        },
-    );
-    end_pages();
-    let report = report?;
+    let (machine, report) = walk(&args.device)?;
     let counters: Vec<CountersJson> = machine
         .counters()?
         .iter()

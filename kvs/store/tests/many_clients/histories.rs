@@ -1,31 +1,18 @@
-//! Many clients at once, by seed: every delay, lost race, unknown outcome and death.
-
-mod support;
+//! Histories of random operations, judged by what a single register would have answered.
 
 use std::collections::BTreeMap;
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use rdstore::testing::{MemoryDevice, MemoryOptions, MemoryPageStore};
-use rdstore::{
-    Client, Cursor, FormatOptions, FsckOptions, OpenOptions, Operation, Outcome, Ticket, Version,
-    format, fsck,
-};
-use support::fleet::turn;
-use support::history::{Answer, Asked, Event};
-use support::seeds::each_seed;
-use support::versions::assert_atomic;
+use rdstore::{Client, FsckOptions, OpenOptions, Operation, Ticket, Version, fsck};
 
-fn open(device: &MemoryDevice, seed: u64) -> Client<MemoryPageStore> {
-    Client::open(
-        device.handle(),
-        OpenOptions {
-            seed,
-            ..OpenOptions::default()
-        },
-    )
-    .unwrap()
-}
+use crate::open;
+use crate::support::fleet::turn;
+use crate::support::history::{Answer, Asked, Event};
+use crate::support::sample;
+use crate::support::seeds::each_seed;
+use crate::support::versions::assert_atomic;
 
 /// Random operations of several clients, written down.
 struct Campaign {
@@ -52,15 +39,7 @@ impl Campaign {
             seed,
             ..MemoryOptions::default()
         };
-        let device = MemoryDevice::new((16 + pages) * 4096, options);
-        format(
-            &mut device.handle(),
-            &FormatOptions {
-                seed,
-                ..FormatOptions::default()
-            },
-        )
-        .unwrap();
+        let device = sample::device(pages, options);
         let clients = (0..random.random_range(2..6))
             .map(|_| Some(open(&device, seed)))
             .collect();
@@ -291,211 +270,4 @@ fn histories_with_unknown_outcomes_failures_and_deaths_are_atomic() {
     );
     assert!(resolved.get() > 1000, "{resolved:?}");
     assert!(unknown.get() * 10 < resolved.get(), "most can be told");
-}
-
-#[test]
-fn no_increment_of_a_counter_is_lost() {
-    for clients in 2..=7_usize {
-        count_up(clients, 1_000, 3_000);
-    }
-}
-
-fn count_up(clients: usize, counters: u32, increments: u64) {
-    let seed = clients as u64;
-    let options = MemoryOptions {
-        seed,
-        delay_ns: (500, 3_000),
-        ..MemoryOptions::default()
-    };
-    let device = MemoryDevice::new((16 + 64) * 4096, options);
-    format(
-        &mut device.handle(),
-        &FormatOptions {
-            seed,
-            ..FormatOptions::default()
-        },
-    )
-    .unwrap();
-    let mut fleet: Vec<_> = (0..clients).map(|_| Some(open(&device, seed))).collect();
-    let mut random = Pcg64Mcg::seed_from_u64(seed);
-    let mut running: BTreeMap<(usize, Ticket), (u32, Option<u64>)> = BTreeMap::new();
-    let key = |counter: u32| format!("counter {counter}").into_bytes();
-    let mut ready: Vec<(usize, u32, Option<Outcome>)> = Vec::new();
-    let mut begun = vec![0; clients];
-    let mut done = 0;
-    while done < increments * clients as u64 {
-        for (index, begun) in begun.iter_mut().enumerate() {
-            let busy = fleet[index].as_ref().map_or(0, Client::in_flight) >= 8;
-            if !busy && *begun < increments {
-                *begun += 1;
-                // Skewed, so that the races are many.
-                let most = random.random_range(0..counters);
-                let counter = random.random_range(0..=most);
-                ready.push((index, counter, None));
-            }
-        }
-        for (index, counter, found) in ready.drain(..) {
-            let client = fleet[index].as_mut().unwrap();
-            let key = key(counter);
-            let (key, expires_unix_ms) = (&key[..], None);
-            let (value, ticket);
-            let next = match found {
-                None => {
-                    ticket = client.submit(Operation::Get { key });
-                    None
-                }
-                Some(Outcome::Found {
-                    version,
-                    value: old,
-                    ..
-                }) => {
-                    let next = u64::from_le_bytes(old.try_into().unwrap()) + 1;
-                    value = next.to_le_bytes();
-                    let (expected, value) = (version, &value[..]);
-                    ticket = client.submit(Operation::CompareAndSwap {
-                        key,
-                        expected,
-                        value,
-                        expires_unix_ms,
-                    });
-                    Some(next)
-                }
-                Some(_) => {
-                    value = 1_u64.to_le_bytes();
-                    let value = &value[..];
-                    ticket = client.submit(Operation::Add {
-                        key,
-                        value,
-                        expires_unix_ms,
-                    });
-                    Some(1)
-                }
-            };
-            running.insert((index, ticket.unwrap()), (counter, next));
-        }
-        turn(&device, &mut fleet, &mut random, |index, ticket, result| {
-            let (counter, next) = running.remove(&(index, ticket)).unwrap();
-            match (next, result.unwrap()) {
-                (None, outcome) => ready.push((index, counter, Some(outcome))),
-                (Some(_), Outcome::Stored { .. }) => done += 1,
-                (Some(_), _) => ready.push((index, counter, None)),
-            }
-        });
-    }
-    let mut reader = open(&device, seed);
-    let sum: u64 = (0..counters)
-        .map(|counter| match reader.get(&key(counter)).unwrap() {
-            Outcome::Found { value, .. } => u64::from_le_bytes(value.try_into().unwrap()),
-            _ => 0,
-        })
-        .sum();
-    assert_eq!(sum, increments * clients as u64, "{clients} clients");
-    assert!(
-        device.counters().miscompares > 0,
-        "{clients} clients never met"
-    );
-    assert!(
-        fsck(&mut device.handle(), &FsckOptions::default())
-            .unwrap()
-            .is_clean()
-    );
-}
-
-#[test]
-fn a_scan_shows_each_key_that_stays_exactly_once() {
-    each_seed(40, |seed| {
-        let options = MemoryOptions {
-            seed,
-            delay_ns: (500, 5_000),
-            ..MemoryOptions::default()
-        };
-        let device = MemoryDevice::new((16 + 12) * 4096, options);
-        format(
-            &mut device.handle(),
-            &FormatOptions {
-                seed,
-                ..FormatOptions::default()
-            },
-        )
-        .unwrap();
-        let mut random = Pcg64Mcg::seed_from_u64(seed);
-        let lasting: Vec<Vec<u8>> = (0..12)
-            .map(|n| format!("lasting {n}").into_bytes())
-            .collect();
-        let passing: Vec<Vec<u8>> = (0..8)
-            .map(|n| format!("passing {n}").into_bytes())
-            .collect();
-        let mut first = open(&device, seed);
-        for key in &lasting {
-            first
-                .put(key, &vec![1; random.random_range(0..2000)])
-                .unwrap();
-        }
-        let mut fleet = vec![
-            Some(first),
-            Some(open(&device, seed)),
-            Some(open(&device, seed)),
-        ];
-        let mut scan: Option<Ticket> = None;
-        let mut cursor = Cursor::START;
-        let mut seen: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
-        let mut passes = 0;
-        while passes < 4 {
-            for client in fleet.iter_mut().flatten().take(2) {
-                if client.in_flight() < 3 {
-                    let expires_unix_ms = None;
-                    let value = vec![2; random.random_range(0..2500)];
-                    let value = &value[..];
-                    // Sizes change all the time, so that entries move between pages.
-                    let operation = match random.random_range(0..4) {
-                        0 => Operation::Delete {
-                            key: &passing[random.random_range(0..8_usize)],
-                        },
-                        1 => {
-                            let key = &passing[random.random_range(0..8_usize)][..];
-                            Operation::Put {
-                                key,
-                                value,
-                                expires_unix_ms,
-                            }
-                        }
-                        _ => {
-                            let key = &lasting[random.random_range(0..12_usize)][..];
-                            Operation::Put {
-                                key,
-                                value,
-                                expires_unix_ms,
-                            }
-                        }
-                    };
-                    client.submit(operation).unwrap();
-                }
-            }
-            if scan.is_none() {
-                let limit = random.random_range(1..8);
-                let scanner = fleet[2].as_mut().unwrap();
-                scan = Some(scanner.submit(Operation::Scan { cursor, limit }).unwrap());
-            }
-            turn(&device, &mut fleet, &mut random, |index, ticket, result| {
-                if index != 2 || Some(ticket) != scan {
-                    return;
-                }
-                let Outcome::Scanned(page) = result.unwrap() else {
-                    panic!("not a scan")
-                };
-                scan = None;
-                for entry in page.entries {
-                    *seen.entry(entry.key).or_default() += 1;
-                }
-                cursor = page.next.unwrap_or_else(|| {
-                    passes += 1;
-                    for key in &lasting {
-                        assert_eq!(seen.get(key), Some(&1), "{}", key.escape_ascii());
-                    }
-                    seen.clear();
-                    Cursor::START
-                });
-            });
-        }
-    });
 }
