@@ -1,9 +1,9 @@
 //! A client: operations in flight on one queue of one device.
 //!
 //! Each operation is a [`Slot`](slot::Slot), a state machine that has at most one I/O in flight
-//! and is moved on by each completion. The files of this folder are its rooms: `lookup` finds a
+//! (a scan also has some that read ahead) and is moved on by each completion. The files of this folder are its rooms: `lookup` finds a
 //! key, `write` changes the page where it stands, `overflow` finds another, `conclude` follows the
-//! commit, `clean` makes room, `scan` walks. The protocol is in PROTOCOL.md beside this crate.
+//! commit, `clean` makes room, `scan` walks, `read_ahead` reads what a scan will ask for next. The protocol is in PROTOCOL.md beside this crate.
 
 mod advance;
 mod blocking;
@@ -13,6 +13,7 @@ mod environment;
 mod lookup;
 mod overflow;
 mod reactor;
+mod read_ahead;
 mod scan;
 mod slot;
 mod step;

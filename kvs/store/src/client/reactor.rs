@@ -2,8 +2,9 @@
 
 use super::Client;
 use super::advance::Written;
+use super::read_ahead::place_of;
 use super::slot::{Next, Slot, Which};
-use super::step::Ending;
+use super::step::{Ending, Step};
 use crate::error::Error;
 use crate::operation::{Outcome, Ticket};
 use crate::page_store::{PageCompletion, PageOutcome, PageStore, PageStoreError, QueueFull};
@@ -77,6 +78,10 @@ impl<P: PageStore> Client<P> {
         let mut completions = std::mem::take(&mut self.completions);
         self.store.poll(&mut completions);
         for completion in completions.drain(..) {
+            if let Some(place) = place_of(completion.tag) {
+                self.take_ahead(place, completion, on_outcome);
+                continue;
+            }
             let (index, next) = self.take_in(completion);
             self.drive(index, next, on_outcome);
         }
@@ -170,25 +175,10 @@ impl<P: PageStore> Client<P> {
     ) {
         let slot = &mut self.slots[index];
         match next {
-            Next::Read(which, page) => {
-                let image = slot.image(which);
-                image.page = page;
-                let buffer = image.buffer.take().expect("no other I/O has the buffer");
-                let tag = tag_of(index, which, false);
-                match self
-                    .store
-                    .submit_read(page * self.blocks_per_page, buffer, tag)
-                {
-                    Ok(()) => {
-                        self.env.statistics.reads += 1;
-                        self.slots[index].cost.reads += 1;
-                    }
-                    Err(full) => {
-                        image.buffer = Some(full.buffer);
-                        self.stall(index, Next::Read(which, page));
-                    }
-                }
+            Next::Read(Which::Home, page) if slot.step == Step::ScanHome => {
+                self.read_in_order(index, page, on_outcome);
             }
+            Next::Read(which, page) => self.read(index, which, page),
             Next::Write(which) => {
                 let new = slot.fresh.take().expect("the next image is in it");
                 let image = slot.image(which);
@@ -211,6 +201,10 @@ impl<P: PageStore> Client<P> {
                 slot.wake_ns = self.store.now_ns().saturating_add(delay_ns);
                 self.sleeping.push(index);
             }
+            Next::Finish(ending) if slot.ahead.is_reading() => {
+                // Its buffers have to come back first.
+                slot.ahead.ending = Some(ending);
+            }
             Next::Finish(ending) => {
                 if let Some(costs) = &mut self.costs {
                     costs.push((Ticket(slot.ticket), slot.cost));
@@ -224,7 +218,31 @@ impl<P: PageStore> Client<P> {
                 if !slot.discard {
                     on_outcome(Ticket(slot.ticket), result);
                 }
+                slot.ahead.reset();
                 self.free.push(index);
+            }
+        }
+    }
+
+    /// Reads a page into an image of a slot.
+    #[inline]
+    pub(super) fn read(&mut self, index: usize, which: Which, page: u64) {
+        let slot = &mut self.slots[index];
+        let image = slot.image(which);
+        image.page = page;
+        let buffer = image.buffer.take().expect("no other I/O has the buffer");
+        let tag = tag_of(index, which, false);
+        match self
+            .store
+            .submit_read(page * self.blocks_per_page, buffer, tag)
+        {
+            Ok(()) => {
+                self.env.statistics.reads += 1;
+                slot.cost.reads += 1;
+            }
+            Err(full) => {
+                image.buffer = Some(full.buffer);
+                self.stall(index, Next::Read(which, page));
             }
         }
     }

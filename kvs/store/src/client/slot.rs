@@ -3,6 +3,7 @@
 use std::ops::DerefMut;
 
 use super::environment::Environment;
+use super::read_ahead::ReadAhead;
 use super::step::{Clean, Commit, Ending, Plan, Probe, Request, Step};
 use crate::error::Error;
 use crate::hash::KeyHash;
@@ -99,6 +100,7 @@ pub(super) struct Slot<B> {
     pub(super) scanned: ScanPage,
     /// Entries of `scanned` that are of completed pages.
     pub(super) scanned_before: usize,
+    pub(super) ahead: ReadAhead<B>,
 }
 
 impl<B: DerefMut<Target = [u8]>> Slot<B> {
@@ -141,6 +143,7 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
             cursor: Cursor::START,
             scanned: ScanPage::default(),
             scanned_before: 0,
+            ahead: ReadAhead::default(),
         }
     }
 
