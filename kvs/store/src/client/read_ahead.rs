@@ -98,11 +98,10 @@ impl<B: DerefMut<Target = [u8]>> ReadAhead<B> {
     /// reads few in vain, and no more than the scan will need if they are as full as those before.
     fn wanted(&self, found: usize, limit: usize) -> usize {
         let remaining = limit.saturating_sub(found);
-        let needed = if found == 0 {
-            MOST_AHEAD
-        } else {
-            remaining.saturating_mul(self.pages) / found
-        };
+        let needed = remaining
+            .saturating_mul(self.pages)
+            .checked_div(found)
+            .unwrap_or(MOST_AHEAD);
         let ramp = 2 * self.pages.saturating_sub(1);
         ramp.min(needed).min(MOST_AHEAD)
     }
