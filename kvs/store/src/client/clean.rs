@@ -18,7 +18,8 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
         let index = self.clean.index;
         if index > env.probes() {
             if self.clean.changed {
-                return self.restart(env);
+                // At once: no race was lost. It happens once, so attempts need no count.
+                return self.start();
             }
             return self.no_room(env);
         }
