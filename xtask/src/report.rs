@@ -13,6 +13,8 @@ pub(crate) struct Row {
     pub(crate) failed: u64,
     /// The figure, with its unit, or what happened.
     pub(crate) measured: String,
+    /// The figure that was judged, as a number: cycles, I/Os, MiB, or a fraction of 1.
+    pub(crate) value: Option<f64>,
     /// What it must be; empty when the row only has to succeed.
     pub(crate) must: String,
     /// The command that prints it.

@@ -59,6 +59,7 @@ pub(crate) fn run() -> Result<Report> {
             } else {
                 format!("missing: {how}")
             },
+            value: None,
             must: String::new(),
             command: format!("{program} --version"),
             wall_s: start.elapsed().as_secs_f64(),

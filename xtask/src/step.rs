@@ -87,6 +87,7 @@ pub(crate) fn run(name: &str, mut command: Command) -> Result<Row> {
         } else {
             status.to_string()
         },
+        value: None,
         must: String::new(),
         command: shown,
         wall_s: start.elapsed().as_secs_f64(),

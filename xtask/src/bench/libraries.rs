@@ -30,10 +30,12 @@ pub(crate) fn run(group: &str, smoke: bool) -> Result<Vec<Row>> {
         .iter()
         .map(|figure| {
             let text = |key: &str| figure[key].as_str().unwrap_or_default().to_owned();
+            let measured = number(figure, "/measured")?;
             Ok(row(
                 text("name"),
                 figure["passed"] == Value::Bool(true),
-                format!("{:.3} {}", number(figure, "/measured")?, text("unit")),
+                Some(measured),
+                format!("{measured:.3} {}", text("unit")),
                 must(&figure["must"]),
                 shown("rdstore-bench", &arguments),
                 share_s,

@@ -62,6 +62,7 @@ pub(crate) fn device_table() -> Result<Vec<Row>> {
             Ok(row(
                 (*name).to_owned(),
                 measured <= *must,
+                Some(measured),
                 format!("{measured:.1} cycles"),
                 format!("≤ {must} (aim {aim})"),
                 shown("rdstore", &all),
@@ -99,6 +100,7 @@ pub(crate) fn grid(smoke: bool) -> Result<Vec<Row>> {
                                 "{rw} mps {mps} split {split} rtt {rtt_ns} ns space {cpl_bytes}"
                             ),
                             off.abs() <= GRID_TOLERANCE,
+                            Some(off),
                             format!(
                                 "{:.1} of {:.1} cycles, {:+.2} % of base",
                                 here.measured,

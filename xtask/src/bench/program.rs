@@ -79,6 +79,7 @@ pub(crate) fn number(json: &Value, path: &str) -> Result<f64> {
 pub(crate) fn row(
     name: String,
     passed: bool,
+    value: Option<f64>,
     measured: String,
     must: String,
     command: String,
@@ -89,6 +90,7 @@ pub(crate) fn row(
         passed: u64::from(passed),
         failed: u64::from(!passed),
         measured,
+        value,
         must,
         command,
         wall_s,

@@ -62,6 +62,7 @@ fn determinism(smoke: bool) -> Result<Row> {
     Ok(row(
         "one seed, two runs".to_owned(),
         same_output && same_image,
+        None,
         format!(
             "output {}, image {}",
             if same_output { "identical" } else { "differs" },
@@ -132,6 +133,7 @@ fn memory(smoke: bool) -> Result<Row> {
     Ok(row(
         "memory of ycsb beyond the DRAM image".to_owned(),
         peak_mib <= MEMORY_LIMIT_MIB,
+        Some(peak_mib),
         format!("{peak_mib:.1} MiB"),
         format!("≤ {MEMORY_LIMIT_MIB} MiB"),
         command,
@@ -176,6 +178,7 @@ fn verified(smoke: bool) -> Result<Row> {
     Ok(row(
         "ycsb a, 7 clients, 1,000 hot records".to_owned(),
         lost == Some(0) && stale == Some(0) && miscompares > Some(0),
+        lost.map(|lost| lost as f64),
         format!("lost {lost:?}, stale {stale:?}, miscompares {miscompares:?}").replace("Some", ""),
         "0, 0, > 0".to_owned(),
         shown("rdstore", &arguments),
