@@ -195,3 +195,163 @@ fn one_that_arrives_late_but_in_time_counts_once() {
     assert_eq!(version.0, 1);
     assert_eq!(adder.stats().compare_and_writes, 1);
 }
+
+/// Puts small values of one key of the page, so that its window of operations forgets.
+fn make_it_forget(device: &MemoryDevice, other: &mut Client<MemoryPageStore>, key: &[u8]) {
+    for n in 0..6_u32 {
+        let (value, expires_unix_ms) = (&n.to_le_bytes()[..], None);
+        other
+            .submit(Operation::Put {
+                key,
+                value,
+                expires_unix_ms,
+            })
+            .unwrap();
+        finish(device, other).1.unwrap();
+    }
+}
+
+/// Lets the client's reads happen, and then its first Compare-and-Write with `effect`.
+fn write_ends(device: &MemoryDevice, client: &mut Client<MemoryPageStore>, effect: Effect) {
+    loop {
+        client.poll(&mut Vec::new());
+        let handle = client.store().number();
+        let pending = device.pending();
+        let own = pending.iter().find(|p| p.handle == handle && !p.ghost);
+        if own.expect("something is on its way").write {
+            break;
+        }
+        step(device, client, Effect::Done);
+    }
+    step(device, client, effect);
+    client.poll(&mut Vec::new());
+}
+
+/// A put, or a deletion, of a key that is there.
+fn change<'a>(key: &'a [u8], value: Option<&'a [u8]>) -> Operation<'a> {
+    let expires_unix_ms = None;
+    value.map_or(Operation::Delete { key }, |value| Operation::Put {
+        key,
+        value,
+        expires_unix_ms,
+    })
+}
+
+/// Fills a page alone.
+static LARGE: [u8; 3000] = [7; 3000];
+
+/// A store of two pages, with a key that stands in the first, or, if `guest`, in the second; and a
+/// key whose puts make the page of the first forget.
+fn two_pages(guest: bool) -> (MemoryDevice, Vec<u8>, Vec<u8>) {
+    let device = device(2, MemoryOptions::default());
+    let mut writer = client(&device);
+    let mut keys = keys_at(&writer, 0, 2);
+    if guest {
+        writer.put(&keys[0], &LARGE).unwrap();
+        writer.put(&keys[1], &LARGE).unwrap();
+        (device, keys.remove(1), keys_at(&writer, 1, 1).remove(0))
+    } else {
+        writer.put(&keys[0], b"old").unwrap();
+        (device, keys.remove(0), keys.remove(0))
+    }
+}
+
+#[test]
+fn a_lost_and_forgotten_one_is_known_by_the_entry_it_would_have_replaced() {
+    for (guest, value) in [
+        (false, Some(&b"mine"[..])),
+        (false, None),
+        (true, Some(&LARGE[..])),
+        (true, None),
+    ] {
+        for others_write_it in [false, true] {
+            let (device, key, neighbour) = two_pages(guest);
+            let (mut changer, mut other) = (client(&device), client(&device));
+            device.set_options(MemoryOptions {
+                manual: true,
+                ..MemoryOptions::default()
+            });
+            changer.submit(change(&key, value)).unwrap();
+            write_ends(&device, &mut changer, Effect::UnknownLost);
+            if others_write_it {
+                // Under the version that the lost one would have had.
+                let theirs = if guest { &LARGE[..] } else { b"theirs" };
+                other.submit(change(&key, Some(theirs))).unwrap();
+                finish(&device, &mut other).1.unwrap();
+            }
+            make_it_forget(&device, &mut other, &neighbour);
+            let outcome = finish(&device, &mut changer).1;
+            let story = format!("guest {guest}, {value:?}, others {others_write_it}: {outcome:?}");
+            match value {
+                Some(_) => assert!(matches!(outcome, Ok(Outcome::Stored { .. })), "{story}"),
+                None => assert!(matches!(outcome, Ok(Outcome::Deleted { .. })), "{story}"),
+            }
+            assert_eq!(changer.stats().unknown_resolved, 1, "{story}");
+        }
+    }
+}
+
+#[test]
+fn an_entry_that_others_wrote_after_it_proves_nothing() {
+    for guest in [false, true] {
+        for effect in [Effect::UnknownApplied, Effect::UnknownLost] {
+            for deleted_between in [false, true] {
+                let (device, key, neighbour) = two_pages(guest);
+                let (mut changer, mut other) = (client(&device), client(&device));
+                device.set_options(MemoryOptions {
+                    manual: true,
+                    ..MemoryOptions::default()
+                });
+                let value = if guest { &LARGE[..] } else { b"any" };
+                changer.submit(change(&key, Some(value))).unwrap();
+                write_ends(&device, &mut changer, effect);
+                for _ in 0..2 {
+                    if deleted_between {
+                        other.submit(change(&key, None)).unwrap();
+                        finish(&device, &mut other).1.unwrap();
+                    }
+                    other.submit(change(&key, Some(value))).unwrap();
+                    finish(&device, &mut other).1.unwrap();
+                }
+                make_it_forget(&device, &mut other, &neighbour);
+                let outcome = finish(&device, &mut changer).1;
+                let story = format!("guest {guest}, {effect:?}, {deleted_between}: {outcome:?}");
+                assert!(
+                    matches!(outcome, Err(Error::OutcomeUnknown { .. })),
+                    "{story}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_lost_and_forgotten_move_is_known_by_the_token_it_would_have_taken_out() {
+    for (effect, known) in [(Effect::UnknownLost, true), (Effect::UnknownApplied, false)] {
+        let device = device(2, MemoryOptions::default());
+        let (mut mover, mut other) = (client(&device), client(&device));
+        let keys = keys_at(&mover, 0, 3);
+        other.put(&keys[0], &LARGE).unwrap();
+        other.put(&keys[1], &LARGE).unwrap();
+        other.delete(&keys[0]).unwrap();
+        device.set_options(MemoryOptions {
+            manual: true,
+            ..MemoryOptions::default()
+        });
+        // There is room at home now: the guest is frozen, then pulled home.
+        mover.submit(change(&keys[1], Some(b"mine"))).unwrap();
+        write_ends(&device, &mut mover, Effect::Done);
+        write_ends(&device, &mut mover, effect);
+        if !known {
+            other.submit(change(&keys[1], None)).unwrap();
+            finish(&device, &mut other).1.unwrap();
+        }
+        make_it_forget(&device, &mut other, &keys[2]);
+        let outcome = finish(&device, &mut mover).1;
+        match outcome {
+            Ok(Outcome::Stored { .. }) => assert!(known),
+            Err(Error::OutcomeUnknown { .. }) => assert!(!known),
+            _ => panic!("{effect:?}: {outcome:?}"),
+        }
+    }
+}

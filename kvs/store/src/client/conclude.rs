@@ -4,11 +4,31 @@ use std::ops::DerefMut;
 
 use super::environment::Environment;
 use super::slot::{Next, Slot, Which, begin_edit};
-use super::step::{Ending, Request, Step};
+use super::step::{Commit, Ending, Request, Step};
 use crate::error::Error;
+use crate::page::PageView;
 
 /// Attempts of clearing up, after which the rest is left to whoever needs the room.
 const CLEARING_ATTEMPTS: u32 = 32;
+
+impl Commit {
+    /// Whether its page, which does not show it and whose image is not the one it was based on,
+    /// shows what cannot be there after it. Neither the entry's absence nor one of a higher version
+    /// says anything: others may have deleted it, or written it again.
+    fn is_ruled_out_by(&self, view: PageView<'_>, key: &[u8], tag: u32) -> bool {
+        // A token enters a directory once: had this commit taken it out, it would be out for good.
+        if self.removes.is_some_and(|token| view.names(token)) {
+            return true;
+        }
+        // Versions of a key rise with every change, and moves keep them: after this commit none of
+        // others is as low as its own.
+        let entry = match self.target {
+            Some(token) => view.guest(token),
+            None => view.native(key, tag),
+        };
+        entry.is_some_and(|entry| entry.version <= self.version)
+    }
+}
 
 impl<B: DerefMut<Target = [u8]>> Slot<B> {
     /// The commit is in place.
@@ -73,7 +93,9 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
             self.step = Step::Fence;
             return Next::Write(which);
         }
-        if view.remembers_all_since(commit.old_operations) {
+        if view.remembers_all_since(commit.old_operations)
+            || commit.is_ruled_out_by(view, &self.key, self.hash.tag())
+        {
             env.statistics.unknown_resolved += 1;
             self.commit = None;
             return self.restart(env);

@@ -108,6 +108,11 @@ pub(super) struct Commit {
     pub(super) id: Stamp,
     pub(super) old_stamp: Stamp,
     pub(super) old_operations: u64,
+    /// Version that it gives the key, above all that the key had before; 0 for an eviction, which
+    /// gives none.
+    pub(super) version: u64,
+    /// The token that it names no more.
+    pub(super) removes: Option<Stamp>,
     /// How the operation ends; `None` for an eviction, after which it begins again.
     pub(super) ending: Option<Ending>,
     /// The guest whose next image it is, when it is not at home.

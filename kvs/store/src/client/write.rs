@@ -188,6 +188,8 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
             id,
             old_stamp: view.stamp(),
             old_operations: view.operations(),
+            version: 0,
+            removes: None,
             ending,
             target: None,
             token: None,
@@ -208,6 +210,7 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
         mut commit: Commit,
     ) -> Next {
         commit.target = Some(reference.token);
+        commit.version = version;
         let stamp = env.next_stamp();
         let mut edit = begin_edit(&self.guest, &mut self.fresh, env);
         let entry = NewEntry {
@@ -232,6 +235,8 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
         let mut commit = self.new_commit(Which::Home, ending);
         commit.token = change.add_token.map(|(_, token)| token);
         commit.reclaim = change.reclaim;
+        commit.version = version;
+        commit.removes = change.remove_token;
         let stamp = env.next_stamp();
         let mut edit = begin_edit(&self.home, &mut self.fresh, env);
         if change.remove_native {

@@ -37,6 +37,8 @@ pub(crate) struct Exploration {
     pub(crate) before: Vec<Event>,
     /// Compare-and-Writes that may end with an unknown outcome.
     pub(crate) unknown: u32,
+    /// Whether only those of the first client may.
+    pub(crate) unknown_first_only: bool,
     /// Clients that may die.
     pub(crate) deaths: u32,
     /// Whether the store may call itself full.
@@ -193,6 +195,10 @@ impl<'a> Run<'a> {
         });
     }
 
+    fn may_be_unknown(&self, handle: usize) -> bool {
+        !self.plan.unknown_first_only || self.actors[0].handle == handle
+    }
+
     fn choices(&self) -> Vec<Choice> {
         let mut choices = Vec::new();
         for (index, pending) in self.device.pending().iter().enumerate() {
@@ -200,7 +206,8 @@ impl<'a> Run<'a> {
             if pending.ghost {
                 // Told as unknown already; it may never happen.
                 choices.push(Choice::Io(index, Effect::UnknownLost));
-            } else if pending.write && self.unknown_left > 0 {
+            } else if pending.write && self.unknown_left > 0 && self.may_be_unknown(pending.handle)
+            {
                 choices.push(Choice::Io(index, Effect::UnknownApplied));
                 choices.push(Choice::Io(index, Effect::UnknownPending));
             }
