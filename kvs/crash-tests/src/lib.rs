@@ -11,6 +11,7 @@
 //! | `load` | a mixed load of several clients, interleaved command by command |
 //! | `inspection` | after a crash: fsck, every key, a scan, and the ledger's verdict |
 //! | `reclaim` | what dead clients left is cleared away when room is needed |
+//! | `meddling` | a device handle with somebody between it and its client |
 //! | `mortal` | a device handle whose owner dies at its n-th command |
 //! | `lying` | a device handle that acknowledges an update and drops it |
 //! | `scenario` | every kind of operation, in a store prepared for it |
@@ -22,6 +23,7 @@ pub mod journal;
 pub mod ledger;
 pub mod load;
 pub mod lying;
+pub mod meddling;
 pub mod mortal;
 pub mod reclaim;
 pub mod record;

@@ -4,8 +4,10 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use anyhow::bail;
-use rdstore::page_store::{DeviceGeometry, PageCompletion, PageStore, QueueFull};
-use rdstore::{Client, DeviceCapabilities, Error, Operation, Outcome};
+use rdstore::page_store::PageStore;
+use rdstore::{Client, Error, Operation, Outcome};
+
+use crate::meddling::{MeddledPages, Meddler};
 
 /// How many commands an owner may still send, and has sent.
 #[derive(Clone, Debug)]
@@ -52,8 +54,10 @@ impl Lifetime {
     pub fn is_over(&self) -> bool {
         self.0.refused.get()
     }
+}
 
-    fn allows(&self, pair: bool) -> bool {
+impl Meddler for Lifetime {
+    fn takes(&mut self, pair: bool) -> bool {
         let counts = &self.0;
         let pairs = u64::from(pair);
         if counts.refused.get()
@@ -70,83 +74,13 @@ impl Lifetime {
     }
 }
 
-/// Pages of `inner` until the [`Lifetime`] is over; then it takes nothing any more.
-pub struct MortalPages<P> {
-    inner: P,
-    lifetime: Lifetime,
-}
+/// Pages of another handle until the [`Lifetime`] is over; then it takes nothing any more.
+pub type MortalPages<P> = MeddledPages<P, Lifetime>;
 
 impl<P: PageStore> MortalPages<P> {
     /// Ties `inner` to `lifetime`.
     pub fn new(inner: P, lifetime: Lifetime) -> Self {
-        Self { inner, lifetime }
-    }
-}
-
-impl<P: PageStore> PageStore for MortalPages<P> {
-    type Buffer = P::Buffer;
-
-    fn geometry(&self) -> DeviceGeometry {
-        self.inner.geometry()
-    }
-
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        self.inner.capabilities()
-    }
-
-    fn buffer(&mut self, bytes: usize) -> Option<Self::Buffer> {
-        self.inner.buffer(bytes)
-    }
-
-    fn submit_read(
-        &mut self,
-        block: u64,
-        buffer: Self::Buffer,
-        tag: u64,
-    ) -> Result<(), QueueFull<Self::Buffer>> {
-        if !self.lifetime.allows(false) {
-            return Err(QueueFull {
-                buffer,
-                new_buffer: None,
-            });
-        }
-        self.inner.submit_read(block, buffer, tag)
-    }
-
-    fn submit_compare_and_write(
-        &mut self,
-        block: u64,
-        old: Self::Buffer,
-        new: Self::Buffer,
-        tag: u64,
-    ) -> Result<(), QueueFull<Self::Buffer>> {
-        if !self.lifetime.allows(true) {
-            return Err(QueueFull {
-                buffer: old,
-                new_buffer: Some(new),
-            });
-        }
-        self.inner.submit_compare_and_write(block, old, new, tag)
-    }
-
-    fn poll(&mut self, completions: &mut Vec<PageCompletion<Self::Buffer>>) -> usize {
-        self.inner.poll(completions)
-    }
-
-    fn wait(&mut self, deadline_ns: u64) {
-        self.inner.wait(deadline_ns);
-    }
-
-    fn now_ns(&self) -> u64 {
-        self.inner.now_ns()
-    }
-
-    fn in_flight(&self) -> usize {
-        self.inner.in_flight()
+        Self::with(inner, lifetime)
     }
 }
 
