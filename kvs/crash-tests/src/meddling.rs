@@ -99,6 +99,10 @@ impl<P: PageStore, M: Meddler> PageStore for MeddledPages<P, M> {
         self.inner.submit_compare_and_write(block, old, new, tag)
     }
 
+    fn ring(&mut self) {
+        self.inner.ring();
+    }
+
     fn poll(&mut self, completions: &mut Vec<PageCompletion<Self::Buffer>>) -> usize {
         let dropped = self.dropped.len();
         completions.append(&mut self.dropped);
