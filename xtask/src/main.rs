@@ -1,4 +1,4 @@
-//! What a developer runs: `cargo xtask setup | test | lint | bench`.
+//! What a developer runs: `cargo xtask setup | test | lint | generate | bench`.
 //!
 //! Every command exits 1 when something it checks fails, prints a table for people, and the same
 //! as JSON with `--json` (stdout is then JSON only; everything else goes to stderr).
@@ -43,6 +43,8 @@ enum Command {
     },
     /// rustfmt, clippy and rustdoc, warnings as errors.
     Lint,
+    /// Write the parts of rtl/ that are made from nvme-spec and the cycle model's tables.
+    Generate,
     /// Measure every figure the project promises; exits 1 when a "must" is missed.
     Bench {
         /// Only the rows whose name contains this text.
@@ -55,12 +57,20 @@ enum Command {
     },
 }
 
+fn generate() -> anyhow::Result<report::Report> {
+    let run = step::cargo(&["run", "--quiet", "-p", "rtl-generate"]);
+    Ok(report::Report {
+        rows: vec![step::run("generate", run)?],
+    })
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         Command::Setup => setup::run(),
         Command::Test { full } => test::run(full),
         Command::Lint => lint::run(),
+        Command::Generate => generate(),
         Command::Bench { only, smoke } => bench::run(only.as_deref(), smoke),
     };
     match outcome {

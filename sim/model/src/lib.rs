@@ -60,6 +60,7 @@ mod write_path;
 
 pub use model::Model;
 pub use options::{MAXIMUM_IO_QUEUES, MAXIMUM_VIRTUAL_FUNCTIONS, ModelError, ModelOptions};
+pub use registers::capabilities;
 pub use shared::SharedModel;
 pub use timing::{Geometry, Timing};
 pub use trace::{CommandTrace, LockGrant, TraceOptions};
