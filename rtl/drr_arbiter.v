@@ -47,7 +47,7 @@ module drr_arbiter #(
 
   // Bits of `kept_reg` tell which deficits hold; the others are 0.
   reg [STATE_WIDTH-1:0] deficits_reg[0:ARBITERS-1];
-  reg [ROW_WIDTH-1:0] current_reg[0:ARBITERS-1];
+  reg [  ROW_WIDTH-1:0] current_reg [0:ARBITERS-1];
   reg [ARBITERS*ROWS-1:0] kept_reg, kept_next;
 
   wire [ROWS-1:0] active_rows = active[arbiter*ROWS+:ROWS];
@@ -75,9 +75,10 @@ module drr_arbiter #(
   wire takes = select && chosen_valid;
   integer r;
   always @* begin
-    for (r = 0; r < ROWS; r = r + 1)
+    for (r = 0; r < ROWS; r = r + 1) begin
       deficits[r*DEFICIT_WIDTH+:DEFICIT_WIDTH] =
           stored_deficits[r*DEFICIT_WIDTH+:DEFICIT_WIDTH] & {DEFICIT_WIDTH{kept_rows[r]}};
+    end
 
     deficits_next = visited_deficits;
     if (charge)

@@ -85,20 +85,21 @@ module drr_select #(
   integer i;
   always @* begin
     fewest = {VISITS_WIDTH{1'b1}};
-    for (i = 0; i < ROWS; i = i + 1)
+    for (i = 0; i < ROWS; i = i + 1) begin
       if (eligible[i] && visits_needed[i*VISITS_WIDTH+:VISITS_WIDTH] < fewest)
         fewest = visits_needed[i*VISITS_WIDTH+:VISITS_WIDTH];
+    end
 
-    for (i = 0; i < ROWS; i = i + 1)
+    for (i = 0; i < ROWS; i = i + 1) begin
       candidates[i] = eligible[i] && visits_needed[i*VISITS_WIDTH+:VISITS_WIDTH] == fewest;
+    end
     early  = |(candidates & after) ? candidates & after : candidates;
     chosen = {ROW_WIDTH{1'b0}};
     for (i = ROWS - 1; i >= 0; i = i - 1) if (early[i]) chosen = i[ROW_WIDTH-1:0];
     if (keeps_turn) chosen = current;
 
     // Rows that the last round reaches, the chosen one included
-    for (i = 0; i < ROWS; i = i + 1)
-      in_front[i] = after[i] == after[chosen] ? i[ROW_WIDTH-1:0] <= chosen : after[i];
+    for (i = 0; i < ROWS; i = i + 1) in_front[i] = after[i] == after[chosen] ? i[ROW_WIDTH-1:0] <= chosen : after[i];
 
     visits = {VISITS_WIDTH{1'b0}};
     sum = {DEFICIT_WIDTH + 1{1'b0}};

@@ -48,7 +48,7 @@ module fair_scheduler #(
   localparam [DEFICIT_WIDTH-1:0] QUANTUM = 1 << QUANTUM_SHIFT;
 
   reg [STATE_WIDTH-1:0] queue_deficits_reg[0:FUNCTIONS-1];
-  reg [QUEUE_WIDTH-1:0] queue_current_reg[0:FUNCTIONS-1];
+  reg [QUEUE_WIDTH-1:0] queue_current_reg [0:FUNCTIONS-1];
   reg [FUNCTIONS*QUEUES-1:0] queue_kept_reg, queue_kept_next;
   reg [DEFICIT_WIDTH-1:0] function_deficit_reg[0:FUNCTIONS-1];
   reg [FUNCTIONS-1:0] function_kept_reg, function_kept_next;
@@ -112,8 +112,7 @@ module fair_scheduler #(
       function_deficit_reg[current_reg] & {DEFICIT_WIDTH{function_kept_reg[current_reg]}};
   wire [DEFICIT_WIDTH-1:0] next_deficit = function_deficit_reg[next] & {DEFICIT_WIDTH{function_kept_reg[next]}};
   wire [DEFICIT_WIDTH:0] next_sum = {1'b0, next_deficit} + {1'b0, QUANTUM};
-  wire [DEFICIT_WIDTH-1:0] next_visited = next_sum[DEFICIT_WIDTH] ? {DEFICIT_WIDTH{1'b1}} :
-      next_sum[DEFICIT_WIDTH-1:0];
+  wire [DEFICIT_WIDTH-1:0] next_visited = next_sum[DEFICIT_WIDTH] ? {DEFICIT_WIDTH{1'b1}} : next_sum[DEFICIT_WIDTH-1:0];
   wire [DEFICIT_WIDTH-1:0] current_cost = {{DEFICIT_WIDTH - COST_WIDTH{1'b0}}, bytes[0+:COST_WIDTH]};
   wire keeps_turn = queue_valid[0] && current_deficit >= current_cost;
 

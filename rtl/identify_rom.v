@@ -45,41 +45,49 @@ module identify_rom #(
 
   always @* begin
     data = 256'd0;
-    case ({structure, beat})
-      {CNS_CONTROLLER, 7'd0}: begin
-        data = 256'h2065726f74534452_0000000000000000_0000000000000000_0000000010ee10ee;
-        data[191:32] = serial_number;
-      end
-      {CNS_CONTROLLER, 7'd1}: begin
-        data = 256'h2020202020202020_2020202020202020_2072656c6c6f7274_6e6f6320654d564e;
-      end
-      {CNS_CONTROLLER, 7'd2}: begin
-        data = 256'h0000000000000000_0000000000000000_0000050000000000_202020302e312e30;
-        data[103:96] = {5'd0, function_number != 0, SHARED, 1'b0};
-        data[127:112] = controller_id;
-      end
-      {CNS_CONTROLLER, 7'd8}: begin
-        data = 256'h0000000000000000_0000000000000000_0000000000000000_003f000303030000;
-      end
-      {CNS_CONTROLLER, 7'd16}: begin
-        data = 256'h0000000000000000_0000000000000000_0000000000010011_0000000100004466;
-        data[127:112] = ATOMIC_LAST_BLOCK;
-        data[143:128] = ATOMIC_LAST_BLOCK;
-        data[175:160] = ATOMIC_LAST_BLOCK;
-      end
-      {CNS_CONTROLLER, 7'd64}: begin
-        data = 256'h0000000000000000_0000000000000000_0000000000000000_00000000000009c4;
-      end
-      {CNS_NAMESPACE, 7'd0}: begin
-        data[63:0] = namespace_blocks;
-        data[127:64] = namespace_blocks;
-        data[191:128] = namespace_blocks;
-        data[247:240] = {7'd0, SHARED};
-      end
-      {CNS_NAMESPACE, 7'd4}: begin
-        data[31:0] = FORMAT;
-      end
-      {CNS_ACTIVE_NAMESPACES, 7'd0}: if (namespace_id < NAMESPACE_ID) data[31:0] = NAMESPACE_ID;
+    case (structure)
+      CNS_CONTROLLER:
+      case (beat)
+        7'd0: begin
+          data = 256'h2065726f74534452_0000000000000000_0000000000000000_0000000010ee10ee;
+          data[191:32] = serial_number;
+        end
+        7'd1: begin
+          data = 256'h2020202020202020_2020202020202020_2072656c6c6f7274_6e6f6320654d564e;
+        end
+        7'd2: begin
+          data = 256'h0000000000000000_0000000000000000_0000050000000000_202020302e312e30;
+          data[103:96] = {5'd0, function_number != 0, SHARED, 1'b0};
+          data[127:112] = controller_id;
+        end
+        7'd8: begin
+          data = 256'h0000000000000000_0000000000000000_0000000000000000_003f000303030000;
+        end
+        7'd16: begin
+          data = 256'h0000000000000000_0000000000000000_0000000000010011_0000000100004466;
+          data[127:112] = ATOMIC_LAST_BLOCK;
+          data[143:128] = ATOMIC_LAST_BLOCK;
+          data[175:160] = ATOMIC_LAST_BLOCK;
+        end
+        7'd64: begin
+          data = 256'h0000000000000000_0000000000000000_0000000000000000_00000000000009c4;
+        end
+        default: ;
+      endcase
+      CNS_NAMESPACE:
+      case (beat)
+        7'd0: begin
+          data[63:0] = namespace_blocks;
+          data[127:64] = namespace_blocks;
+          data[191:128] = namespace_blocks;
+          data[247:240] = {7'd0, SHARED};
+        end
+        7'd4: begin
+          data[31:0] = FORMAT;
+        end
+        default: ;
+      endcase
+      CNS_ACTIVE_NAMESPACES: if (beat == 7'd0 && namespace_id < NAMESPACE_ID) data[31:0] = NAMESPACE_ID;
       default: ;
     endcase
   end

@@ -9,6 +9,7 @@ mod report;
 mod setup;
 mod step;
 mod test;
+mod verilog;
 
 use std::process::ExitCode;
 
@@ -41,7 +42,7 @@ enum Command {
         #[arg(long)]
         full: bool,
     },
-    /// rustfmt, clippy and rustdoc, warnings as errors.
+    /// rustfmt, clippy and rustdoc, and Verilator, slang and Verible over rtl/; warnings are errors.
     Lint,
     /// Write the parts of rtl/ that are made from nvme-spec and the cycle model's tables.
     Generate,

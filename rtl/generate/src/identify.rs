@@ -91,12 +91,12 @@ module identify_rom #(
 
   always @* begin
     data = 256'd0;
-    case ({{structure, beat}})
+    case (structure)
 "
     )
 }
 
-const TAIL: &str = "      {CNS_ACTIVE_NAMESPACES, 7'd0}: if (namespace_id < NAMESPACE_ID) data[31:0] = NAMESPACE_ID;
+const TAIL: &str = "      CNS_ACTIVE_NAMESPACES: if (beat == 7'd0 && namespace_id < NAMESPACE_ID) data[31:0] = NAMESPACE_ID;
       default: ;
     endcase
   end
@@ -149,7 +149,7 @@ fn beats<T: DataStructure>(
         "{name} depends on the configuration in a field that has no expression"
     );
 
-    let mut text = String::new();
+    let mut text = format!("      {name}:\n      case (beat)\n");
     for (index, beat) in bytes.chunks(BEAT_BYTES).enumerate() {
         let first = index * BEAT_BYTES;
         let here: Vec<_> = places
@@ -159,13 +159,13 @@ fn beats<T: DataStructure>(
         if here.is_empty() && beat.iter().all(|&byte| byte == 0) {
             continue;
         }
-        text += &format!("      {{{name}, 7'd{index}}}: begin\n");
+        text += &format!("        7'd{index}: begin\n");
         if beat.iter().any(|&byte| byte != 0) {
             let digits: Vec<String> = beat
                 .rchunks(8)
                 .map(|eight| eight.iter().rev().map(|b| format!("{b:02x}")).collect())
                 .collect();
-            text += &format!("        data = 256'h{};\n", digits.join("_"));
+            text += &format!("          data = 256'h{};\n", digits.join("_"));
         }
         for (offset, length, expression) in here {
             let low = offset
@@ -175,9 +175,9 @@ fn beats<T: DataStructure>(
                 panic!("the field at byte {offset} of {name} lies in two beats");
             };
             let (low, high) = (8 * low, 8 * (low + length) - 1);
-            text += &format!("        data[{high}:{low}] = {expression};\n");
+            text += &format!("          data[{high}:{low}] = {expression};\n");
         }
-        text += "      end\n";
+        text += "        end\n";
     }
-    text
+    text + "        default: ;\n      endcase\n"
 }
