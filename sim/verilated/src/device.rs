@@ -5,7 +5,10 @@
 
 use std::fmt;
 
-use pcie_host::endpoint::{Cycle, Endpoint, FunctionId, Inbound, MemoryRead, MemoryWrite, Port};
+use nvme_model::CommandTrace;
+use pcie_host::endpoint::{
+    Cycle, Endpoint, FunctionId, Inbound, MemoryRead, MemoryWrite, Port, ReadStatus,
+};
 
 use crate::design::{Design, Pin};
 use crate::memory::{Latency, Memory};
@@ -15,6 +18,7 @@ use crate::side_band::SideBand;
 use crate::stall::Stalls;
 use crate::stream::{Sink, Source};
 use crate::tlp::{Collector, PAGE_BYTES, RegisterRequest, Request};
+use crate::watch::Watch;
 
 /// Cycles of reset after power-on.
 const RESET_CYCLES: u32 = 32;
@@ -59,6 +63,7 @@ pub struct RtlDevice {
     requests: Collector,
     answers: Collector,
     payload: Vec<u8>,
+    watch: Watch,
 }
 
 impl RtlDevice {
@@ -115,6 +120,7 @@ impl RtlDevice {
             requests: Collector::default(),
             answers: Collector::default(),
             payload: Vec::new(),
+            watch: Watch::new(usize::from(options.virtual_functions) + 1),
         };
         device.design.pin("namespace_blocks").set(blocks);
         device
@@ -134,6 +140,17 @@ impl RtlDevice {
     /// Cycles that were evaluated: idle time is skipped.
     pub const fn evaluated_cycles(&self) -> u64 {
         self.evaluated
+    }
+
+    /// Keeps the cycles of every command at the port from now on, or no longer. Commands whose doorbell
+    /// came before count from the cycle in which this was called.
+    pub fn trace_commands(&mut self, keep: bool) {
+        self.watch.keep(keep, self.now);
+    }
+
+    /// Takes the commands kept so far.
+    pub fn take_command_trace(&mut self) -> Vec<CommandTrace> {
+        std::mem::take(&mut self.watch.traces)
     }
 
     /// Has the design, or what is around it, anything to do before the host does something?
@@ -206,6 +223,7 @@ impl RtlDevice {
                 self.payload
                     .extend(dwords.flat_map(|dword| dword.to_le_bytes()));
                 let data = &self.payload;
+                self.watch.memory_write(now, function, address, data);
                 port.memory_write(
                     now,
                     MemoryWrite {
@@ -309,6 +327,9 @@ impl RtlDevice {
         self.answers.clear();
         self.reads.clear();
         self.register_reads = [None; 256];
+        for function in 0..=self.virtual_functions {
+            self.watch.reset(function.into());
+        }
         self.side_band.hot_reset(at);
     }
 }
@@ -349,7 +370,10 @@ impl Endpoint for RtlDevice {
                 function,
                 offset,
                 data,
-            } => self.write_registers(at, function, offset, data),
+            } => {
+                self.watch.register_write(at, function, offset, data);
+                self.write_registers(at, function, offset, data);
+            }
             Inbound::MemoryRead {
                 function,
                 offset,
@@ -370,6 +394,11 @@ impl Endpoint for RtlDevice {
                 status,
                 last,
             } => {
+                if status == ReadStatus::Success
+                    && let Some((function, address)) = self.reads.next(tag)
+                {
+                    self.watch.read_data(function, address, data);
+                }
                 let data = Data {
                     tag,
                     bytes: data,
@@ -378,7 +407,10 @@ impl Endpoint for RtlDevice {
                 };
                 self.reads.receive(at, &data, &mut self.rc.beats);
             }
-            Inbound::FunctionReset { function } => self.side_band.reset(function),
+            Inbound::FunctionReset { function } => {
+                self.watch.reset(function.index());
+                self.side_band.reset(function);
+            }
             Inbound::BusMaster { function, enabled } => {
                 self.side_band.set_bus_master(function, enabled);
             }
@@ -387,7 +419,12 @@ impl Endpoint for RtlDevice {
                 enabled,
                 masked,
             } => self.side_band.set_msix(function, enabled, masked),
-            Inbound::VirtualFunctions { count } => self.side_band.set_virtual_functions(count),
+            Inbound::VirtualFunctions { count } => {
+                for gone in usize::from(count)..usize::from(self.virtual_functions) {
+                    self.watch.reset(gone + 1);
+                }
+                self.side_band.set_virtual_functions(count);
+            }
             Inbound::Link(link) => {
                 self.reads.max_payload_bytes = link.max_payload_bytes;
                 self.side_band.set_link(link);

@@ -13,7 +13,8 @@
 //! | `memory` | AXI4 memory over the medium |
 //! | `stall` | back-pressure by seed |
 //! | `reads` | the endpoint's outstanding reads |
-//! | `device` | all of it, cycle by cycle |
+//! | `device`, `shared` | all of it, cycle by cycle |
+//! | `watch` | what passes the port, read as NVMe: the cycles of each command |
 //!
 //! Built with the cargo feature `verilator` only; without it the crate is empty. What breaks a rule of
 //! the block or of AXI4 panics, with the rule: it is a mistake of the Verilog, and nothing that follows
@@ -30,6 +31,8 @@ mod options;
 #[cfg(feature = "verilator")]
 mod reads;
 #[cfg(feature = "verilator")]
+mod shared;
+#[cfg(feature = "verilator")]
 mod side_band;
 #[cfg(feature = "verilator")]
 mod stall;
@@ -37,8 +40,12 @@ mod stall;
 mod stream;
 #[cfg(feature = "verilator")]
 mod tlp;
+#[cfg(feature = "verilator")]
+mod watch;
 
 #[cfg(feature = "verilator")]
 pub use device::RtlDevice;
 #[cfg(feature = "verilator")]
 pub use options::{RtlError, RtlOptions};
+#[cfg(feature = "verilator")]
+pub use shared::SharedRtlDevice;

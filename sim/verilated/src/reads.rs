@@ -1,9 +1,10 @@
 //! The endpoint's outstanding host reads: what their completions need to know.
 
+use std::collections::VecDeque;
+
 use pcie_host::endpoint::{FunctionId, ReadStatus};
 
 use crate::tlp::{Beat, ReadCompletion};
-use std::collections::VecDeque;
 
 /// Tags of the block.
 const TAGS: usize = 64;
@@ -46,6 +47,12 @@ impl Reads {
     /// Is any read under way?
     pub(crate) const fn is_busy(&self) -> bool {
         self.count > 0
+    }
+
+    /// Whose read a tag is, and where its next byte comes from.
+    pub(crate) fn next(&self, tag: u8) -> Option<(FunctionId, u64)> {
+        let read = self.rows.get(usize::from(tag))?.as_ref()?;
+        Some((read.function, read.address))
     }
 
     /// A read was sent. A tag that is in use keeps its row: the host reports the mistake.
