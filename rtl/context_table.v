@@ -46,15 +46,26 @@ module context_table #(
     output wire [ADDRESS_WIDTH-1:0] read_address,
     output wire [             17:0] read_length,
     output wire [            127:0] read_prps,
+    output wire [              2:0] read_kind,
 
-    // For the path of host data to the medium, at its two ends
+    // For the fetch of host data
     input  wire [CONTEXT_WIDTH-1:0] fetch_context,
     output wire [              2:0] fetch_kind,
-    output wire [ADDRESS_WIDTH-1:0] fetch_address,
     output wire [             17:0] fetch_length,
     output wire [            127:0] fetch_prps,
     output wire [            127:0] fetch_second_prps,
     output wire [             10:0] fetch_second_status,
+
+    // For what goes to the medium
+    input  wire [CONTEXT_WIDTH-1:0] out_context,
+    output wire [              2:0] out_kind,
+    output wire [ADDRESS_WIDTH-1:0] out_address,
+    output wire [             17:0] out_length,
+
+    // Of a compare that has ended
+    input  wire [CONTEXT_WIDTH-1:0] compared_context,
+    output wire [              2:0] compared_kind,
+    output wire [             10:0] compared_second_status,
 
     // Of a grant
     input  wire [CONTEXT_WIDTH-1:0] grant_context,
@@ -96,7 +107,12 @@ module context_table #(
   assign read_length = length_memory[read_context];
   assign read_prps = prps_memory[read_context];
   assign fetch_kind = kind_memory[fetch_context];
-  assign fetch_address = address_memory[fetch_context];
+  assign out_kind = kind_memory[out_context];
+  assign out_address = address_memory[out_context];
+  assign out_length = length_memory[out_context];
+  assign compared_kind = kind_memory[compared_context];
+  assign compared_second_status = status_memory[compared_context];
+  assign read_kind = kind_memory[read_context];
   assign fetch_length = length_memory[fetch_context];
   assign fetch_prps = prps_memory[fetch_context];
   assign fetch_second_prps = second_prps_memory[fetch_context];

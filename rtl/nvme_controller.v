@@ -159,13 +159,14 @@ module nvme_controller #(
   localparam CTX = FW + 5;
   localparam ROWS = 1 << ROW;
   // What a tag is for: {kind, owner (row or context), dword position}
-  localparam POSITION = FW + 16;
+  localparam POSITION = CTX + 11;
   localparam OWNER = CTX > ROW ? CTX : ROW;
   localparam PURPOSE = 2 + OWNER + POSITION;
 
   `include "nvme_defs.vh"
   `include "command_kinds.vh"
   localparam [1:0] FOR_ENTRIES = 2'd1;
+  localparam [1:0] FOR_DATA = 2'd2;
 
   function integer clog2(input integer count);
     begin
@@ -298,7 +299,7 @@ module nvme_controller #(
   wire [7:0] rc_lanes;
   wire [2:0] rc_split;
   wire rc_end_valid, rc_end_failed;
-  wire [POSITION-1:0] rc_end_position;
+  wire rc_end_half;
   wire entries_valid = rc_valid && rc_kind == FOR_ENTRIES;
   wire [4:0] rc_next = rc_word[7:3] + 5'd1;
   wire [4:0] rc_lane_0_word = rc_split == 3'd0 ? rc_word[7:3] : rc_next;
@@ -503,19 +504,25 @@ module nvme_controller #(
       .decoded_entry(decoded_entry)
   );
 
-  // PRP lists are not walked yet: a command that needs one ends with Internal Error, untouched; so do Writes and
-  // Compares.
+  // PRP lists are not walked yet: a command that needs one ends with Internal Error, untouched.
   wire [17:0] page_end = {6'd0, decoded_prps[11:0]} + decoded_length;
-  wire needs_list = decoded_kind != KIND_STATUS && page_end > 18'd8192;
+  wire [17:0] second_page_end = {6'd0, decoded_second_prps[11:0]} + decoded_length;
+  wire needs_list = decoded_kind != KIND_STATUS &&
+      (page_end > 18'd8192 || (decoded_kind == KIND_PAIR && second_page_end > 18'd8192));
   wire is_read = decoded_kind == KIND_READ && !needs_list;
-  wire not_yet = decoded_kind != KIND_STATUS && !is_read;
+  wire is_write = decoded_kind != KIND_STATUS && decoded_kind != KIND_READ && !needs_list;
   wire command_valid = decoded_valid && !decoded_admin;
 
   wire [CTX-1:0] end_context, lock_context, read_context, grant_context;
   wire [ROW-1:0] end_row;
   wire end_two;
   wire [15:0] end_id, end_second_id;
-  wire [2:0] lock_kind, grant_kind;
+  wire [2:0] lock_kind, grant_kind, read_kind, fetch_kind, out_kind, compared_kind;
+  wire [CTX-1:0] data_context, out_context, compared_context;
+  wire [17:0] data_length, out_length;
+  wire [127:0] data_prps, data_second_prps;
+  wire [10:0] data_second_status, compared_own_status;
+  wire [AXI_ADDRESS_WIDTH-1:0] out_address;
   wire [AXI_ADDRESS_WIDTH-1:0] lock_address, read_medium;
   wire [17:0] lock_length, read_length;
   wire [127:0] read_prps;
@@ -551,29 +558,42 @@ module nvme_controller #(
       .read_address(read_medium),
       .read_length(read_length),
       .read_prps(read_prps),
-      .fetch_context({CTX{1'b0}}),
-      .fetch_kind(),
-      .fetch_address(),
-      .fetch_length(),
-      .fetch_prps(),
-      .fetch_second_prps(),
-      .fetch_second_status(),
+      .read_kind(read_kind),
+      .fetch_context(data_context),
+      .fetch_kind(fetch_kind),
+      .fetch_length(data_length),
+      .fetch_prps(data_prps),
+      .fetch_second_prps(data_second_prps),
+      .fetch_second_status(data_second_status),
+      .out_context(out_context),
+      .out_kind(out_kind),
+      .out_address(out_address),
+      .out_length(out_length),
+      .compared_context(compared_context),
+      .compared_kind(compared_kind),
+      .compared_second_status(compared_own_status),
       .grant_context(grant_context),
       .grant_kind(grant_kind)
   );
 
-  // Commands that end with a status
-  wire ended_valid, ended_ready;
-  wire [CTX-1:0] ended_context;
-  wire [10:0] ended_status, ended_second_status;
+  // Commands that end with statuses: those refused (by the decoder, or for want of their data), and those that are
+  // through with the medium
+  wire ended_valid, ended_ready, refused_valid, moved_valid, filled_valid, filled_first_failed, filled_second_failed;
+  wire [CTX-1:0] ended_context, refused_context, moved_context, filled_context, write_end_context;
+  wire [10:0] refused_status, refused_second_status, moved_status, moved_second_status, write_end_status;
+  wire [10:0] write_end_second_status;
+  wire write_end;
   reg refused_reg;
   reg [CTX+21:0] refused_entry_reg;
+  wire filled_bad = filled_first_failed || gone[filled_context[CTX-1:5]];
+  wire filled_ready = !(filled_bad && refused_reg);
+  wire filled_good = filled_valid && !filled_bad;
   always @(posedge clk) begin
-    refused_reg <= command_valid && !is_read && !rst;
+    refused_reg <= command_valid && !is_read && !is_write && !rst;
     refused_entry_reg <= {
       decoded_context,
-      not_yet ? STATUS_INTERNAL_ERROR : decoded_status,
-      not_yet && decoded_two ? STATUS_ABORTED_FAILED_FUSED : decoded_second_status
+      needs_list ? STATUS_INTERNAL_ERROR : decoded_status,
+      needs_list && decoded_two ? STATUS_ABORTED_FAILED_FUSED : decoded_second_status
     };
   end
   sync_fifo #(
@@ -582,11 +602,97 @@ module nvme_controller #(
   ) refused (
       .clk(clk),
       .rst(rst),
-      .push_valid(refused_reg),
-      .push_entry(refused_entry_reg),
-      .valid(ended_valid),
-      .entry({ended_context, ended_status, ended_second_status}),
+      .push_valid(refused_reg || (filled_valid && filled_bad)),
+      .push_entry(
+          refused_reg ? refused_entry_reg : {filled_context, STATUS_DATA_TRANSFER_ERROR, STATUS_ABORTED_FAILED_FUSED}
+      ),
+      .valid(refused_valid),
+      .entry({refused_context, refused_status, refused_second_status}),
+      .pop(ended_ready && !moved_valid)
+  );
+  sync_fifo #(
+      .WIDTH(CTX + 22),
+      .DEPTH_WIDTH(CTX)
+  ) moved (
+      .clk(clk),
+      .rst(rst),
+      .push_valid(write_end),
+      .push_entry({write_end_context, write_end_status, write_end_second_status}),
+      .valid(moved_valid),
+      .entry({moved_context, moved_status, moved_second_status}),
       .pop(ended_ready)
+  );
+  assign ended_valid = moved_valid || refused_valid;
+  assign ended_context = moved_valid ? moved_context : refused_context;
+  wire [10:0] ended_status = moved_valid ? moved_status : refused_status;
+  wire [10:0] ended_second_status = moved_valid ? moved_second_status : refused_second_status;
+
+  // Host data of Writes and Compares
+  wire data_read, data_read_half, data_read_ready, unsent_valid;
+  wire [FW-1:0] data_read_function;
+  wire [63:0] data_read_address;
+  wire [12:0] data_read_bytes;
+  wire [CTX-1:0] data_read_context;
+  wire [10:0] data_read_dword;
+  wire [PURPOSE-1:0] unsent_purpose;
+  data_fetch #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW)
+  ) fetcher (
+      .clk(clk),
+      .rst(rst),
+      .gone(gone),
+      .most_bytes(most_bytes > 17'd4096 ? 13'd4096 : most_bytes[12:0]),
+      .start_valid(command_valid && is_write),
+      .start_context(decoded_context),
+      .look_context(data_context),
+      .look_pair(fetch_kind == KIND_PAIR && data_second_status == STATUS_SUCCESS),
+      .look_length(data_length),
+      .look_prps(data_prps),
+      .look_second_prps(data_second_prps),
+      .read_valid(data_read),
+      .read_ready(data_read_ready),
+      .read_function(data_read_function),
+      .read_address(data_read_address),
+      .read_bytes(data_read_bytes),
+      .read_context(data_read_context),
+      .read_half(data_read_half),
+      .read_dword(data_read_dword),
+      .end_valid(rc_end_valid && rc_end_kind == FOR_DATA),
+      .end_context(rc_end_owner[CTX-1:0]),
+      .end_half(rc_end_half),
+      .end_failed(rc_end_failed),
+      .unsent_valid(unsent_valid && unsent_purpose[PURPOSE-1-:2] == FOR_DATA),
+      .unsent_context(unsent_purpose[POSITION+:CTX]),
+      .forget(hot_reset),
+      .filled_valid(filled_valid),
+      .filled_ready(filled_ready),
+      .filled_context(filled_context),
+      .filled_first_failed(filled_first_failed),
+      .filled_second_failed(filled_second_failed)
+  );
+
+  // Pairs whose Write has lost its data: they compare all the same.
+  reg [(1<<CTX)-1:0] second_lost_reg;
+  always @(posedge clk) if (filled_valid) second_lost_reg[filled_context] <= filled_second_failed;
+
+  wire word_enable;
+  wire [CTX+7:0] out_word, compare_word;
+  wire [255:0] compare_data;
+  buffer_memory #(
+      .WORD_WIDTH(CTX + 8)
+  ) buffers (
+      .clk(clk),
+      .write_valid(rc_valid && rc_kind == FOR_DATA),
+      .write_word(rc_word),
+      .write_data(rc_data),
+      .write_lanes(rc_lanes),
+      .write_split(rc_split),
+      .out_enable(word_enable),
+      .out_word(out_word),
+      .out_data(m_axi_wdata),
+      .compare_word(compare_word),
+      .compare_data(compare_data)
   );
 
   // The range lock
@@ -596,13 +702,21 @@ module nvme_controller #(
   reg [FW-1:0] lock_from_reg;
   wire [AXI_ADDRESS_WIDTH-1:0] lock_last_byte = lock_address + {{(AXI_ADDRESS_WIDTH - 18) {1'b0}}, lock_length} - 1'b1;
   wire grant_valid;
-  wire [5:0] grant_row, read_release_row;
+  wire [5:0] grant_row, read_release_row, write_end_row;
   wire read_release;
   always @(posedge clk) begin
     if (lock_any) lock_from_reg <= lock_function == FUNCTIONS[FW-1:0] - 1'b1 ? {FW{1'b0}} : lock_function + 1'b1;
     if (rst) lock_from_reg <= {FW{1'b0}};
   end
 
+  // Commands whose data are there go before Reads: there is one in a data phase, and Reads come every four cycles.
+  wire [FUNCTIONS-1:0] filled_waits;
+  wire [FW-1:0] lock_read_function, lock_filled_function;
+  wire [CTX-1:0] lock_read_context, lock_filled_context;
+  wire lock_read_any, lock_filled_any;
+  assign lock_any = lock_read_any || lock_filled_any;
+  assign lock_function = lock_filled_any ? lock_filled_function : lock_read_function;
+  assign lock_context = lock_filled_any ? lock_filled_context : lock_read_context;
   function_fifos #(
       .FUNCTIONS(FUNCTIONS),
       .FUNCTION_WIDTH(FW),
@@ -613,9 +727,23 @@ module nvme_controller #(
       .push_valid(command_valid && is_read),
       .push_entry(decoded_context),
       .waits(lock_waits),
-      .look_function(lock_function),
-      .look_entry(lock_context),
-      .pop_valid(lock_any)
+      .look_function(lock_read_function),
+      .look_entry(lock_read_context),
+      .pop_valid(lock_read_any && !lock_filled_any)
+  );
+  function_fifos #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW),
+      .WIDTH(CTX)
+  ) lock_requests_filled (
+      .clk(clk),
+      .rst(rst),
+      .push_valid(filled_good),
+      .push_entry(filled_context),
+      .waits(filled_waits),
+      .look_function(lock_filled_function),
+      .look_entry(lock_filled_context),
+      .pop_valid(lock_filled_any)
   );
   round_robin #(
       .COUNT(FUNCTIONS),
@@ -623,8 +751,17 @@ module nvme_controller #(
   ) lock_turn (
       .request(lock_waits & lock_free),
       .from(lock_from_reg),
-      .chosen(lock_function),
-      .valid(lock_any)
+      .chosen(lock_read_function),
+      .valid(lock_read_any)
+  );
+  round_robin #(
+      .COUNT(FUNCTIONS),
+      .WIDTH(FW)
+  ) lock_turn_filled (
+      .request(filled_waits & lock_free),
+      .from(lock_from_reg),
+      .chosen(lock_filled_function),
+      .valid(lock_filled_any)
   );
   range_lock #(
       .FUNCTIONS(FUNCTIONS),
@@ -640,18 +777,19 @@ module nvme_controller #(
       .request_context(lock_context),
       .request_first(lock_address[AXI_ADDRESS_WIDTH-1:9]),
       .request_last(lock_last_byte[AXI_ADDRESS_WIDTH-1:9]),
-      .request_exclusive(lock_kind != KIND_READ),
+      .request_exclusive(lock_kind == KIND_WRITE || lock_kind == KIND_PAIR),
       .grant_valid(grant_valid),
       .grant_ready(1'b1),
       .grant_context(grant_context),
       .grant_row(grant_row),
       .release_valid(read_release),
       .release_row(read_release_row),
-      .release_write_valid(1'b0),
-      .release_write_row(6'd0)
+      .release_write_valid(write_end),
+      .release_write_row(write_end_row)
   );
 
-  // Medium to host
+  // Medium to host, and to the comparator
+  wire compared_valid, compared_differs;
   wire [AXI_ID_WIDTH+7:0] store_word;
   wire [(8<<AXI_ID_WIDTH)-1:0] words;
   wire read_burst, read_burst_last, sent_valid, sent_admin, sent_last;
@@ -673,13 +811,14 @@ module nvme_controller #(
   ) reader (
       .clk(clk),
       .rst(rst),
-      .start_valid(grant_valid && grant_kind == KIND_READ),
+      .start_valid(grant_valid && grant_kind != KIND_WRITE),
       .start_context(grant_context),
       .start_lock_row(grant_row),
       .look_context(read_context),
       .look_address(read_medium),
       .look_length(read_length),
       .look_prps(read_prps),
+      .look_compares(read_kind != KIND_READ),
       .m_axi_arid(m_axi_arid),
       .m_axi_araddr(m_axi_araddr),
       .m_axi_arlen(m_axi_arlen),
@@ -687,6 +826,12 @@ module nvme_controller #(
       .m_axi_arready(m_axi_arready),
       .m_axi_rid(m_axi_rid),
       .m_axi_rvalid(m_axi_rvalid),
+      .m_axi_rdata(m_axi_rdata),
+      .compare_word(compare_word),
+      .compare_data(compare_data),
+      .compared_valid(compared_valid),
+      .compared_context(compared_context),
+      .compared_differs(compared_differs),
       .store_word(store_word),
       .words(words),
       .burst_valid(read_burst),
@@ -922,15 +1067,26 @@ module nvme_controller #(
       .pending_data(pending_data)
   );
 
-  // Host reads: what the completion engine sends goes first
-  wire take_ready, small_ready, unsent_valid;
+  // Host reads: what the completion engine sends goes first, then SQE fetches, then data
+  wire take_ready, small_ready;
   wire [5:0] take_tag, look_tag, unsent_tag;
   wire look_used, come_valid, come_last;
   wire [PURPOSE-1:0] look_purpose;
   wire [10:0] look_remaining, look_received, come_dwords;
-  wire fetch_push = fetch_valid && take_ready && small_ready && !ce_valid;
-  assign fetch_ready = take_ready && small_ready && !ce_valid;
+  wire any_read = (fetch_valid || data_read) && small_ready && !ce_valid;
+  wire read_push = any_read && take_ready;
+  assign fetch_ready = read_push;
+  assign data_read_ready = read_push && !fetch_valid;
   assign ce_ready = small_ready;
+  wire [FW-1:0] push_function = fetch_valid ? fetch_row[ROW-1:QW] : data_read_function;
+  wire [63:0] push_address = fetch_valid ? fetch_address : data_read_address;
+  wire [12:0] push_bytes = fetch_valid ? {2'd0, fetch_count, 6'd0} : data_read_bytes;
+  wire [PURPOSE-1:0] entries_purpose = {
+    FOR_ENTRIES, {(OWNER - ROW) {1'b0}}, fetch_row, {(POSITION - 8) {1'b0}}, fetch_slot, 4'd0
+  };
+  wire [PURPOSE-1:0] data_purpose = {
+    FOR_DATA, data_read_context, data_read_context[CTX-1:5], data_read_context[3:0], data_read_half, data_read_dword
+  };
 
   tag_table #(
       .TAGS(TAGS),
@@ -943,14 +1099,12 @@ module nvme_controller #(
       .space_bytes(completion_space_bytes),
       .space_headers(completion_space_headers),
       .boundary_128(cfg_rcb_status),
-      .take_valid(fetch_push),
+      .take_valid(any_read),
       .take_ready(take_ready),
-      .take_function(fetch_row[ROW-1:QW]),
-      .take_address(fetch_address[11:0]),
-      .take_bytes({2'd0, fetch_count, 6'd0}),
-      .take_purpose({
-        FOR_ENTRIES, {(OWNER - ROW) {1'b0}}, fetch_row, {(POSITION - 8) {1'b0}}, fetch_slot, 4'd0
-      }),
+      .take_function(push_function),
+      .take_address(push_address[11:0]),
+      .take_bytes(push_bytes),
+      .take_purpose(fetch_valid ? entries_purpose : data_purpose),
       .take_tag(take_tag),
       .look_tag(look_tag),
       .look_used(look_used),
@@ -962,6 +1116,7 @@ module nvme_controller #(
       .come_last(come_last),
       .unsent_valid(unsent_valid),
       .unsent_tag(unsent_tag),
+      .unsent_purpose(unsent_purpose),
       .forget(hot_reset),
       .busy(tags_busy)
   );
@@ -996,7 +1151,7 @@ module nvme_controller #(
       .end_valid(rc_end_valid),
       .end_kind(rc_end_kind),
       .end_owner(rc_end_owner),
-      .end_position(rc_end_position),
+      .end_half(rc_end_half),
       .end_failed(rc_end_failed)
   );
 
@@ -1009,12 +1164,12 @@ module nvme_controller #(
       .rst(rst),
       .may_send(cfg_bus_master_enable & cfg_function_enable & ~gone),
       .read_credit(pcie_tfc_nph_av > 2'd1 && pcie_tfc_npd_av > 2'd1),
-      .small_valid(ce_valid || fetch_push),
+      .small_valid(ce_valid || read_push),
       .small_ready(small_ready),
       .small_is_read(!ce_valid),
-      .small_function(ce_valid ? ce_function : fetch_row[ROW-1:QW]),
-      .small_address(ce_valid ? ce_address : fetch_address),
-      .small_dwords(ce_valid ? ce_dwords : {2'd0, fetch_count, 4'd0}),
+      .small_function(ce_valid ? ce_function : push_function),
+      .small_address(ce_valid ? ce_address : push_address),
+      .small_dwords(ce_valid ? ce_dwords : push_bytes[12:2]),
       .small_tag(take_tag),
       .small_data(ce_valid ? ce_data : 128'd0),
       .small_waits(small_waits),
@@ -1036,17 +1191,47 @@ module nvme_controller #(
       .s_axis_rq_tready(s_axis_rq_tready)
   );
 
-  // Host to medium: not there yet
+  // Host to medium
+  wire second_lost = second_lost_reg[compared_context];
+  write_path #(
+      .CONTEXT_WIDTH(CTX),
+      .ADDRESS_WIDTH(AXI_ADDRESS_WIDTH)
+  ) writer (
+      .clk(clk),
+      .rst(rst),
+      .grant_valid(grant_valid && grant_kind != KIND_READ),
+      .grant_context(grant_context),
+      .grant_row(grant_row),
+      .grant_writes(grant_kind == KIND_WRITE),
+      .compared_valid(compared_valid),
+      .compared_context(compared_context),
+      .compared_differs(compared_differs),
+      .compared_writes(compared_kind == KIND_PAIR && compared_own_status == STATUS_SUCCESS && !second_lost),
+      .compared_second_status(second_lost ? STATUS_DATA_TRANSFER_ERROR : compared_own_status),
+      .look_context(out_context),
+      .look_pair(out_kind == KIND_PAIR),
+      .look_address(out_address),
+      .look_length(out_length),
+      .word_enable(word_enable),
+      .word(out_word),
+      .m_axi_awaddr(m_axi_awaddr),
+      .m_axi_awlen(m_axi_awlen),
+      .m_axi_awvalid(m_axi_awvalid),
+      .m_axi_awready(m_axi_awready),
+      .m_axi_wlast(m_axi_wlast),
+      .m_axi_wvalid(m_axi_wvalid),
+      .m_axi_wready(m_axi_wready),
+      .m_axi_bvalid(m_axi_bvalid),
+      .end_valid(write_end),
+      .end_context(write_end_context),
+      .end_row(write_end_row),
+      .end_status(write_end_status),
+      .end_second_status(write_end_second_status)
+  );
   assign m_axi_awid = {AXI_ID_WIDTH{1'b0}};
-  assign m_axi_awaddr = {AXI_ADDRESS_WIDTH{1'b0}};
-  assign m_axi_awlen = 8'd0;
   assign m_axi_awsize = 3'd5;
   assign m_axi_awburst = 2'd1;
-  assign m_axi_awvalid = 1'b0;
-  assign m_axi_wdata = 256'd0;
   assign m_axi_wstrb = 32'hffff_ffff;
-  assign m_axi_wlast = 1'b0;
-  assign m_axi_wvalid = 1'b0;
   assign m_axi_bready = 1'b1;
 
 endmodule

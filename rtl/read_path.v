@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// read_path: from the medium to staging buffers, for commands that hold their lock.
+// read_path: from the medium, for commands that hold their lock: Reads to staging buffers, compares to the comparator.
 //
-// Functions take turns of a granule (what goes into one host page). A granule takes a staging free_buffer, is read by one AXI
-// burst (two where it crosses 4 KiB of the medium) whose ID is the buffer's number, and is told to the sender at once, in
-// order. R is always taken. The lock goes with a command's last R.
+// Functions take turns of a granule (a Read's is what goes into one host page, a compare's is 4 KiB). A granule takes a
+// staging buffer, is read by one AXI burst (two where it crosses 4 KiB of the medium) whose ID is the buffer's number, and
+// a Read's is told to the sender at once, in order. R is always taken. A Read's lock goes with its last R; a compare's
+// outcome is told two cycles after it.
 
 `resetall
 `timescale 1ns / 1ps
@@ -35,6 +36,7 @@ module read_path #(
     input  wire [ADDRESS_WIDTH-1:0] look_address,
     input  wire [             17:0] look_length,
     input  wire [            127:0] look_prps,
+    input  wire                     look_compares,
 
     // AXI AR and R
     output wire [     ID_WIDTH-1:0] m_axi_arid,
@@ -44,8 +46,16 @@ module read_path #(
     input  wire                     m_axi_arready,
     input  wire [     ID_WIDTH-1:0] m_axi_rid,
     input  wire                     m_axi_rvalid,
+    input  wire [            255:0] m_axi_rdata,
 
-    // Where R's beat goes in the staging memory: {free_buffer, word}
+    // What a compare's beat of R is compared with, in the cycle after: {context without the admin bit, half, word}
+    output wire [CONTEXT_WIDTH+7:0] compare_word,
+    input  wire [            255:0] compare_data,
+    output reg                      compared_valid,
+    output reg  [CONTEXT_WIDTH-1:0] compared_context,
+    output reg                      compared_differs,
+
+    // Where R's beat goes in the staging memory: {buffer, word}
     output wire [ID_WIDTH+7:0] store_word,
     // Words that each buffer has, side by side
     output wire [(8<<ID_WIDTH)-1:0] words,
@@ -107,7 +117,8 @@ module read_path #(
   wire [17:0] issued = issued_reg[chosen_function];
   wire first_page = issued == 18'd0;
   wire [63:0] host_address = first_page ? look_prps[63:0] : look_prps[127:64];
-  wire [12:0] page_room = 13'd4096 - {1'b0, host_address[11:0]};
+  // A compare's granules begin at multiples of 4 KiB of the command.
+  wire [12:0] page_room = look_compares ? 13'd4096 : 13'd4096 - {1'b0, host_address[11:0]};
   wire [17:0] left = look_length - issued;
   wire [12:0] length = left < {5'd0, page_room} ? left[12:0] : page_room;
   assign last_granule = left <= {5'd0, page_room};
@@ -124,10 +135,13 @@ module read_path #(
   reg [7:0] count_reg[0:BUFFERS-1];
   reg [7:0] total_reg[0:BUFFERS-1];
   reg [CONTEXT_WIDTH-1:0] owner_reg[0:BUFFERS-1];
+  reg [BUFFERS-1:0] compares_reg;
+  reg [BUFFERS-1:0] second_page_reg;
   // Of each command: granules under way, all asked for, its lock's row
   reg [5:0] granules_reg[0:CONTEXTS-1];
   reg all_reg[0:CONTEXTS-1];
   reg [5:0] lock_reg[0:CONTEXTS-1];
+  reg [CONTEXTS-1:0] differs_reg;
 
   integer b;
   reg [ID_WIDTH-1:0] free_buffer;
@@ -149,7 +163,7 @@ module read_path #(
   assign m_axi_arlen = ar_last;
   assign m_axi_arvalid = ar_valid_reg;
 
-  assign burst_valid = pick;
+  assign burst_valid = pick && !look_compares;
   assign burst_context = context_number;
   assign burst_buffer = free_buffer;
   assign burst_address = host_address;
@@ -163,6 +177,14 @@ module read_path #(
   wire granule_ends = m_axi_rvalid && count + 8'd1 == total_reg[m_axi_rid];
   wire [CONTEXT_WIDTH-1:0] ending = owner_reg[m_axi_rid];
   wire same = pick && ending == context_number;
+  wire command_ends = granule_ends && granules_reg[ending] == 6'd1 && all_reg[ending] && !same;
+
+  // The comparator
+  assign compare_word = {ending[CONTEXT_WIDTH-1:5], ending[3:0], 1'b0, second_page_reg[m_axi_rid], count[6:0]};
+  reg beat_valid_reg, beat_ends_reg;
+  reg [255:0] beat_data_reg;
+  reg [CONTEXT_WIDTH-1:0] beat_context_reg;
+  wire mismatch = beat_valid_reg && beat_data_reg != compare_data;
   genvar g;
   generate
     for (g = 0; g < BUFFERS; g = g + 1) begin : gen_words
@@ -177,6 +199,7 @@ module read_path #(
     if (start_valid) begin
       granules_reg[start_context] <= 6'd0;
       all_reg[start_context] <= 1'b0;
+      differs_reg[start_context] <= 1'b0;
       lock_reg[start_context] <= start_lock_row;
     end
 
@@ -191,6 +214,8 @@ module read_path #(
       count_reg[free_buffer] <= 8'd0;
       total_reg[free_buffer] <= total_words;
       owner_reg[free_buffer] <= context_number;
+      compares_reg[free_buffer] <= look_compares;
+      second_page_reg[free_buffer] <= issued[12];
       all_reg[context_number] <= last_granule;
       granules_reg[context_number] <= granules_reg[context_number] + 6'd1;
       issued_reg[chosen_function] <= last_granule ? 18'd0 : issued + {5'd0, length};
@@ -206,11 +231,18 @@ module read_path #(
     if (granule_ends) begin
       if (!same) granules_reg[ending] <= granules_reg[ending] - 6'd1;
       else granules_reg[ending] <= granules_reg[ending];
-      if (granules_reg[ending] == 6'd1 && all_reg[ending] && !same) begin
-        release_valid <= 1'b1;
-        release_row   <= lock_reg[ending];
-      end
+      if (compares_reg[m_axi_rid]) used_reg[m_axi_rid] <= 1'b0;
+      release_valid <= command_ends && !compares_reg[m_axi_rid];
+      release_row   <= lock_reg[ending];
     end
+    beat_valid_reg <= m_axi_rvalid && compares_reg[m_axi_rid];
+    beat_ends_reg <= command_ends && compares_reg[m_axi_rid];
+    beat_data_reg <= m_axi_rdata;
+    beat_context_reg <= ending;
+    if (mismatch) differs_reg[beat_context_reg] <= 1'b1;
+    compared_valid <= beat_ends_reg;
+    compared_context <= beat_context_reg;
+    compared_differs <= mismatch || differs_reg[beat_context_reg];
     bursts_reg <= bursts_reg + {3'd0, pick} - {3'd0, granule_ends};
     if (sent_valid) used_reg[sent_buffer] <= 1'b0;
 
@@ -220,6 +252,9 @@ module read_path #(
       used_reg <= {BUFFERS{1'b0}};
       bursts_reg <= 4'd0;
       release_valid <= 1'b0;
+      beat_valid_reg <= 1'b0;
+      beat_ends_reg <= 1'b0;
+      compared_valid <= 1'b0;
       from_reg <= {FUNCTION_WIDTH{1'b0}};
       for (f = 0; f < FUNCTIONS; f = f + 1) issued_reg[f] <= 18'd0;
     end

@@ -50,6 +50,7 @@ module tag_table #(
     // A read that was not sent: its tag is free again
     input wire       unsent_valid,
     input wire [5:0] unsent_tag,
+    output wire [PURPOSE_WIDTH-1:0] unsent_purpose,
 
     // Every read is forgotten
     input wire forget,
@@ -102,6 +103,7 @@ module tag_table #(
   wire [7:0] left_pieces = boundary_128 ? left_128 : left_64;
   wire [7:0] headers_after = headers_reg[look_tag] < left_pieces ? headers_reg[look_tag] : left_pieces;
   wire [7:0] headers_back = headers_reg[look_tag] - headers_after;
+  assign unsent_purpose = purpose_reg[unsent_tag];
   wire unsent = unsent_valid && used_reg[unsent_tag];
 
   always @(posedge clk) begin
