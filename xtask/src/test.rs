@@ -16,6 +16,8 @@ pub(crate) fn run(full: bool) -> Result<Report> {
     let mut tests = cargo(&[
         "test",
         "--workspace",
+        "--features",
+        "rtl-units/verilator",
         "--profile",
         "campaign",
         "--no-fail-fast",
