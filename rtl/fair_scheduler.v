@@ -20,8 +20,6 @@ module fair_scheduler #(
     parameter QUEUE_WIDTH = 3,
     // Log2 of the quantum in bytes; costs have one bit more and are at most the quantum
     parameter QUANTUM_SHIFT = 12,
-    // Width of a deficit in bits
-    parameter DEFICIT_WIDTH = 32,
     // Width of a cost in bits (derived)
     parameter COST_WIDTH = QUANTUM_SHIFT + 1
 ) (
@@ -44,6 +42,8 @@ module fair_scheduler #(
     input wire charge
 );
 
+  // A turn is lost with less than a piece's cost left, so a deficit is always less than two quanta.
+  localparam DEFICIT_WIDTH = COST_WIDTH + 1;
   localparam STATE_WIDTH = QUEUES * DEFICIT_WIDTH;
   localparam [DEFICIT_WIDTH-1:0] QUANTUM = 1 << QUANTUM_SHIFT;
 
