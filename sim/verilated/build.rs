@@ -93,10 +93,11 @@ mod verilated {
         );
         let mut compiler = cc::Build::new();
         let include = verilator.join("include");
-        compiler.cpp(true).std("c++17").opt_level(3).warnings(false);
-        compiler.include(&include).include(include.join("vltstd"));
+        // Without debug information: it is most of the work, and of code that nobody has written.
+        compiler.cpp(true).std("c++17").warnings(false).debug(false);
         compiler
-            .define("VM_TRACE", None)
+            .include(&include)
+            .include(include.join("vltstd"))
             .define("VL_IGNORE_UNKNOWN_ARCH", None);
         for define in ["VM_SC", "VM_COVERAGE", "VM_TRACE_VCD", "VM_TRACE_SAIF"] {
             compiler.define(define, "0");
@@ -105,27 +106,31 @@ mod verilated {
         compiler
             .define("VM_TRACE", trace)
             .define("VM_TRACE_FST", trace);
-        compiler.file(include.join("verilated.cpp"));
-        compiler.file(include.join("verilated_threads.cpp"));
+        let mut runtime = vec![
+            include.join("verilated.cpp"),
+            include.join("verilated_threads.cpp"),
+        ];
         if waves {
-            compiler.file(include.join("verilated_fst_c.cpp"));
-            println!("cargo:rustc-link-lib=lz4");
-            println!("cargo:rustc-link-lib=z");
+            runtime.push(include.join("verilated_fst_c.cpp"));
         }
+        let mut objects = compile(&compiler, 2, &runtime);
         for variant in VARIANTS {
             let class = variant.class();
             let folder = out.join(&class);
             verilate(variant, &verilator, &root, &folder, waves);
-            for entry in fs::read_dir(&folder).expect("Verilator's output") {
-                let path = entry.expect("a readable folder").path();
-                if path.extension().is_some_and(|extension| extension == "cpp") {
-                    compiler.file(path);
-                }
-            }
             let shim = folder.join("shim.cpp");
             let text = shim_of(&class, &folder, &root);
             fs::write(&shim, text).expect("a writable OUT_DIR");
-            compiler.file(shim).include(&folder);
+            let files = fs::read_dir(&folder).expect("Verilator's output");
+            let files = files.map(|entry| entry.expect("a readable folder").path());
+            let files = files.filter(|path| path.extension().is_some_and(|end| end == "cpp"));
+            // What runs once, at the start, need not be fast.
+            let (slow, fast): (Vec<_>, Vec<_>) =
+                files.partition(|path| path.to_string_lossy().ends_with("Slow.cpp"));
+            let mut compiler = compiler.clone();
+            compiler.include(&folder);
+            objects.extend(compile(&compiler, 0, &slow));
+            objects.extend(compile(&compiler, 3, &fast));
             let Variant {
                 top,
                 virtual_functions,
@@ -141,7 +146,17 @@ mod verilated {
         }
         rust.push_str("];\n");
         fs::write(out.join("variants.rs"), rust).expect("a writable OUT_DIR");
-        compiler.compile("nvme_rtl");
+        compiler.objects(objects).compile("nvme_rtl");
+        if waves {
+            println!("cargo:rustc-link-lib=lz4");
+            println!("cargo:rustc-link-lib=z");
+        }
+    }
+
+    fn compile(compiler: &cc::Build, opt_level: u32, files: &[PathBuf]) -> Vec<PathBuf> {
+        let mut compiler = compiler.clone();
+        compiler.opt_level(opt_level).files(files);
+        compiler.compile_intermediates()
     }
 
     /// The folder with `bin` and `include`: of the environment, or in the project's `.venv`.
