@@ -81,9 +81,11 @@ module drr_arbiter #(
     end
 
     deficits_next = visited_deficits;
-    if (charge)
-      deficits_next[chosen*DEFICIT_WIDTH+:DEFICIT_WIDTH] = visited_deficits[chosen*DEFICIT_WIDTH+:DEFICIT_WIDTH] -
-          {{DEFICIT_WIDTH - COST_WIDTH{1'b0}}, costs[chosen*COST_WIDTH+:COST_WIDTH]};
+    for (r = 0; r < ROWS; r = r + 1) begin
+      if (charge && chosen == r[ROW_WIDTH-1:0])
+        deficits_next[r*DEFICIT_WIDTH+:DEFICIT_WIDTH] = visited_deficits[r*DEFICIT_WIDTH+:DEFICIT_WIDTH] -
+            {{DEFICIT_WIDTH - COST_WIDTH{1'b0}}, costs[r*COST_WIDTH+:COST_WIDTH]};
+    end
 
     kept_next = kept_reg & active;
     if (takes) kept_next[arbiter*ROWS+:ROWS] = active_rows;

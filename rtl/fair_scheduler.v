@@ -79,14 +79,30 @@ module fair_scheduler #(
   generate
     for (side = 0; side < 2; side = side + 1) begin : gen_side
       wire [FUNCTION_WIDTH-1:0] number = looked_at[side*FUNCTION_WIDTH+:FUNCTION_WIDTH];
-      wire [QUEUES-1:0] kept = queue_kept_reg[number*QUEUES+:QUEUES];
-      wire [STATE_WIDTH-1:0] stored = queue_deficits_reg[number];
-      wire [STATE_WIDTH-1:0] deficits;
-      wire [QUEUES*COST_WIDTH-1:0] queue_costs = costs[number*QUEUES*COST_WIDTH+:QUEUES*COST_WIDTH];
-      genvar q;
-      for (q = 0; q < QUEUES; q = q + 1) begin : gen_deficit
-        assign deficits[q*DEFICIT_WIDTH+:DEFICIT_WIDTH] =
-            stored[q*DEFICIT_WIDTH+:DEFICIT_WIDTH] & {DEFICIT_WIDTH{kept[q]}};
+      wire [QUEUE_WIDTH-1:0] choice;
+      // The rows of that function
+      reg [QUEUES-1:0] queue_active, kept;
+      reg [QUEUES*COST_WIDTH-1:0] queue_costs;
+      reg [STATE_WIDTH-1:0] deficits;
+      reg [COST_WIDTH-1:0] piece;
+      integer n, q;
+      always @* begin
+        queue_active = {QUEUES{1'b0}};
+        kept = {QUEUES{1'b0}};
+        queue_costs = {QUEUES * COST_WIDTH{1'b0}};
+        for (n = 0; n < FUNCTIONS; n = n + 1) begin
+          if (number == n[FUNCTION_WIDTH-1:0]) begin
+            queue_active = active[n*QUEUES+:QUEUES];
+            kept = queue_kept_reg[n*QUEUES+:QUEUES];
+            queue_costs = costs[n*QUEUES*COST_WIDTH+:QUEUES*COST_WIDTH];
+          end
+        end
+        deficits = queue_deficits_reg[number];
+        piece = {COST_WIDTH{1'b0}};
+        for (q = 0; q < QUEUES; q = q + 1) begin
+          if (!kept[q]) deficits[q*DEFICIT_WIDTH+:DEFICIT_WIDTH] = {DEFICIT_WIDTH{1'b0}};
+          if (choice == q[QUEUE_WIDTH-1:0]) piece = queue_costs[q*COST_WIDTH+:COST_WIDTH];
+        end
       end
       drr_select #(
           .ROWS(QUEUES),
@@ -95,15 +111,16 @@ module fair_scheduler #(
           .DEFICIT_WIDTH(DEFICIT_WIDTH),
           .QUANTUM_SHIFT(QUANTUM_SHIFT)
       ) queue_choice (
-          .eligible(active[number*QUEUES+:QUEUES]),
+          .eligible(queue_active),
           .current(queue_current_reg[number]),
           .costs(queue_costs),
           .deficits(deficits),
           .chosen_valid(queue_valid[side]),
-          .chosen(queue[side*QUEUE_WIDTH+:QUEUE_WIDTH]),
+          .chosen(choice),
           .visited_deficits(visited[side*STATE_WIDTH+:STATE_WIDTH])
       );
-      assign bytes[side*COST_WIDTH+:COST_WIDTH] = queue_costs[queue[side*QUEUE_WIDTH+:QUEUE_WIDTH]*COST_WIDTH+:COST_WIDTH];
+      assign queue[side*QUEUE_WIDTH+:QUEUE_WIDTH] = choice;
+      assign bytes[side*COST_WIDTH+:COST_WIDTH]   = piece;
     end
   endgenerate
 
@@ -111,8 +128,7 @@ module fair_scheduler #(
   wire [DEFICIT_WIDTH-1:0] current_deficit =
       function_deficit_reg[current_reg] & {DEFICIT_WIDTH{function_kept_reg[current_reg]}};
   wire [DEFICIT_WIDTH-1:0] next_deficit = function_deficit_reg[next] & {DEFICIT_WIDTH{function_kept_reg[next]}};
-  wire [DEFICIT_WIDTH:0] next_sum = {1'b0, next_deficit} + {1'b0, QUANTUM};
-  wire [DEFICIT_WIDTH-1:0] next_visited = next_sum[DEFICIT_WIDTH] ? {DEFICIT_WIDTH{1'b1}} : next_sum[DEFICIT_WIDTH-1:0];
+  wire [DEFICIT_WIDTH-1:0] next_visited = next_deficit + QUANTUM;
   wire [DEFICIT_WIDTH-1:0] current_cost = {{DEFICIT_WIDTH - COST_WIDTH{1'b0}}, bytes[0+:COST_WIDTH]};
   wire keeps_turn = queue_valid[0] && current_deficit >= current_cost;
 
@@ -127,19 +143,22 @@ module fair_scheduler #(
   integer k;
   always @* begin
     chosen_deficits = keeps_turn ? visited[0+:STATE_WIDTH] : visited[STATE_WIDTH+:STATE_WIDTH];
-    chosen_deficits[chosen_queue*DEFICIT_WIDTH+:DEFICIT_WIDTH] =
-        chosen_deficits[chosen_queue*DEFICIT_WIDTH+:DEFICIT_WIDTH] - charged;
+    for (k = 0; k < QUEUES; k = k + 1) begin
+      if (chosen_queue == k[QUEUE_WIDTH-1:0])
+        chosen_deficits[k*DEFICIT_WIDTH+:DEFICIT_WIDTH] = chosen_deficits[k*DEFICIT_WIDTH+:DEFICIT_WIDTH] - charged;
+    end
 
     queue_kept_next = queue_kept_reg & active;
     function_kept_next = function_kept_reg & working;
-    if (takes) begin
+    for (k = 0; k < FUNCTIONS; k = k + 1) begin
+      if (takes && chosen_function == k[FUNCTION_WIDTH-1:0]) function_kept_next[k] = 1'b1;
       // The current function's queues have been asked, too.
-      if (queue_valid[0]) queue_kept_next[current_reg*QUEUES+:QUEUES] = active[current_reg*QUEUES+:QUEUES];
-      queue_kept_next[chosen_function*QUEUES+:QUEUES] = active[chosen_function*QUEUES+:QUEUES];
-      function_kept_next[chosen_function] = 1'b1;
+      if (takes && (chosen_function == k[FUNCTION_WIDTH-1:0] || current_reg == k[FUNCTION_WIDTH-1:0]))
+        queue_kept_next[k*QUEUES+:QUEUES] = active[k*QUEUES+:QUEUES];
     end
   end
 
+  integer r;
   always @(posedge clk) begin
     queue_kept_reg <= queue_kept_next;
     function_kept_reg <= function_kept_next;
@@ -158,7 +177,7 @@ module fair_scheduler #(
       queue_kept_reg <= {FUNCTIONS * QUEUES{1'b0}};
       function_kept_reg <= {FUNCTIONS{1'b0}};
       current_reg <= {FUNCTION_WIDTH{1'b0}};
-      for (k = 0; k < FUNCTIONS; k = k + 1) queue_current_reg[k] <= {QUEUE_WIDTH{1'b0}};
+      for (r = 0; r < FUNCTIONS; r = r + 1) queue_current_reg[r] <= {QUEUE_WIDTH{1'b0}};
     end
   end
 
