@@ -1,4 +1,4 @@
-//! What a developer runs: `cargo xtask setup | test | lint | generate | bench`.
+//! What a developer runs: `cargo xtask setup | test | lint | generate | prove | bench`.
 //!
 //! Every command exits 1 when something it checks fails, prints a table for people, and the same
 //! as JSON with `--json` (stdout is then JSON only; everything else goes to stderr).
@@ -46,6 +46,8 @@ enum Command {
     Lint,
     /// Write the parts of rtl/ that are made from nvme-spec and the cycle model's tables.
     Generate,
+    /// The proofs that stand beside the modules of rtl/ (a minute each; part of `test --full`).
+    Prove,
     /// Measure every figure the project promises; exits 1 when a "must" is missed.
     Bench {
         /// Only the rows whose name contains this text.
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         Command::Test { full } => test::run(full),
         Command::Lint => lint::run(),
         Command::Generate => generate(),
+        Command::Prove => verilog::proofs().map(|rows| report::Report { rows }),
         Command::Bench { only, smoke } => bench::run(only.as_deref(), smoke),
     };
     match outcome {
