@@ -32,23 +32,23 @@ module admin_engine #(
     input wire [            511:0] start_entry,
 
     // The queues there are
-    input  wire [(1<<ROW_WIDTH)-1:0] submission_live,
-    input  wire [(1<<ROW_WIDTH)-1:0] completion_live,
+    input  wire [            (1<<ROW_WIDTH)-1:0] submission_live,
+    input  wire [            (1<<ROW_WIDTH)-1:0] completion_live,
     input  wire [(1<<ROW_WIDTH)*QUEUE_WIDTH-1:0] completion_queues,
     // Makes and deletes queues
-    output wire                   create_submission_valid,
-    output wire                   create_completion_valid,
-    output wire [  ROW_WIDTH-1:0] create_row,
-    output wire [           63:0] create_address,
-    output wire [           15:0] create_last,
-    output wire [QUEUE_WIDTH-1:0] create_completion_queue,
-    output wire                   create_interrupts,
-    output wire [            4:0] create_vector,
-    output wire                   drop_submission_valid,
-    output wire                   remove_submission_valid,
-    output wire                   remove_completion_valid,
-    output wire [  ROW_WIDTH-1:0] delete_row,
-    input  wire                   delete_empty,
+    output wire                                  create_submission_valid,
+    output wire                                  create_completion_valid,
+    output wire [                 ROW_WIDTH-1:0] create_row,
+    output wire [                          63:0] create_address,
+    output wire [                          15:0] create_last,
+    output wire [               QUEUE_WIDTH-1:0] create_completion_queue,
+    output wire                                  create_interrupts,
+    output wire [                           4:0] create_vector,
+    output wire                                  drop_submission_valid,
+    output wire                                  remove_submission_valid,
+    output wire                                  remove_completion_valid,
+    output wire [                 ROW_WIDTH-1:0] delete_row,
+    input  wire                                  delete_empty,
 
     // A page to the host: a burst, taken when ready
     output wire                     burst_valid,
@@ -59,7 +59,7 @@ module admin_engine #(
     output wire [             11:0] burst_offset,
     output wire                     burst_last,
     // Which page each function's is, side by side
-    output wire [    3*FUNCTIONS-1:0] pages,
+    output wire [  3*FUNCTIONS-1:0] pages,
 
     // The answer
     output wire                     end_valid,
@@ -68,7 +68,14 @@ module admin_engine #(
     output wire [             10:0] end_status,
     output wire [             31:0] end_dword0,
     // It is held: no completion now
-    output wire                     end_silent
+    output wire                     end_silent,
+
+    // Event requests: one is to be held, functions that hold as many as they may; the error log is read
+    output wire                      hold_valid,
+    output wire [FUNCTION_WIDTH-1:0] hold_function,
+    output wire [              15:0] hold_id,
+    input  wire [     FUNCTIONS-1:0] hold_full,
+    output wire                      log_read_valid
 );
 
   `include "nvme_defs.vh"
@@ -91,9 +98,8 @@ module admin_engine #(
   localparam [2:0] HOLD = 3'd6;
 
   reg [511:0] entry_reg[0:FUNCTIONS-1];
-  reg [6:0] wait_reg[0:FUNCTIONS-1];
-  reg [2:0] page_reg[0:FUNCTIONS-1];
-  reg [2:0] held_reg[0:FUNCTIONS-1];
+  reg [  6:0] wait_reg [0:FUNCTIONS-1];
+  reg [  2:0] page_reg [0:FUNCTIONS-1];
   // Each function's command: there, its first burst has gone, its queue has been dropped
   reg [FUNCTIONS-1:0] busy_reg, half_reg, dropped_reg;
   // Features: {arbitration, temperature threshold, error recovery, coalescing, atomicity, events}, and a bit a vector
@@ -112,10 +118,10 @@ module admin_engine #(
     due = 1'b0;
     chosen = {FUNCTION_WIDTH{1'b0}};
     for (f = FUNCTIONS - 1; f >= 0; f = f - 1)
-      if (busy_reg[f] && wait_reg[f] == 7'd0 && (!dropped_reg[f] || f != {{(32 - FUNCTION_WIDTH) {1'b0}}, last_waiting_reg})) begin
-        due = 1'b1;
-        chosen = f[FUNCTION_WIDTH-1:0];
-      end
+    if (busy_reg[f] && wait_reg[f] == 7'd0 && (!dropped_reg[f] || f != {{(32 - FUNCTION_WIDTH) {1'b0}}, last_waiting_reg})) begin
+      due = 1'b1;
+      chosen = f[FUNCTION_WIDTH-1:0];
+    end
     if (!due && busy_reg[last_waiting_reg] && wait_reg[last_waiting_reg] == 7'd0) begin
       due = 1'b1;
       chosen = last_waiting_reg;
@@ -180,8 +186,7 @@ module admin_engine #(
       FEATURE_ERROR_RECOVERY: value = now ? {16'd0, recovery_reg[chosen]} : 32'd0;
       FEATURE_NUMBER_OF_QUEUES: value = {QUEUES_LESS_ONE, QUEUES_LESS_ONE};
       FEATURE_INTERRUPT_COALESCING: value = now ? {16'd0, coalescing_reg[chosen]} : 32'd0;
-      FEATURE_INTERRUPT_VECTOR_CONFIGURATION:
-      value = {15'd0, now && uncoalesced_reg[chosen][cdw11[4:0]], cdw11[15:0]};
+      FEATURE_INTERRUPT_VECTOR_CONFIGURATION: value = {15'd0, now && uncoalesced_reg[chosen][cdw11[4:0]], cdw11[15:0]};
       FEATURE_WRITE_ATOMICITY: value = {31'd0, now && atomicity_reg[chosen]};
       FEATURE_ASYNC_EVENT_CONFIGURATION: value = now ? {27'd0, events_reg[chosen]} : 32'd0;
       default: value = 32'd0;
@@ -198,8 +203,8 @@ module admin_engine #(
     action = ANSWER;
     status = STATUS_SUCCESS;
     dword0 = 32'd0;
-    page = 3'd0;
-    sets = 1'b0;
+    page   = 3'd0;
+    sets   = 1'b0;
     if (sqe[9:8] != 2'd0 || sqe[15:14] != 2'd0) status = STATUS_INVALID_FIELD;
     else
       case (opcode)
@@ -267,11 +272,10 @@ module admin_engine #(
         else if (!of_namespace && !of_controller) status = STATUS_INVALID_NAMESPACE;
         else if (select > 3'd3) status = STATUS_INVALID_FIELD;
         else if (select == 3'd3) dword0 = 32'd4;
-        else if (feature == FEATURE_INTERRUPT_VECTOR_CONFIGURATION && !vector_there)
-          status = STATUS_INVALID_FIELD;
+        else if (feature == FEATURE_INTERRUPT_VECTOR_CONFIGURATION && !vector_there) status = STATUS_INVALID_FIELD;
         else dword0 = value;
         ADMIN_ASYNC_EVENT_REQUEST:
-        if (held_reg[chosen] == EVENT_REQUESTS[2:0]) status = STATUS_ASYNC_EVENT_LIMIT_EXCEEDED;
+        if (hold_full[chosen]) status = STATUS_ASYNC_EVENT_LIMIT_EXCEEDED;
         else action = HOLD;
         default: status = STATUS_INVALID_OPCODE;
       endcase
@@ -288,13 +292,18 @@ module admin_engine #(
   assign burst_last = !two_pieces || half_reg[chosen];
   wire burst_done = burst_valid && burst_ready && burst_last;
 
-  assign end_valid = due && (gone || (action != PAGE && !waits));
+  assign end_valid   = due && (gone || (action != PAGE && !waits));
   assign end_context = {chosen, ADMIN_NUMBER};
-  assign end_status = status;
-  assign end_dword0 = dword0;
-  assign end_silent = action == HOLD;
+  assign end_status  = status;
+  assign end_dword0  = dword0;
+  assign end_silent  = action == HOLD;
   wire ends = end_valid && end_ready;
   wire acts = ends && !gone;
+
+  assign hold_valid = acts && action == HOLD;
+  assign hold_function = chosen;
+  assign hold_id = sqe[31:16];
+  assign log_read_valid = burst_done && is_log && cdw10[7:0] == LOG_PAGE_ERROR_INFORMATION;
 
   assign create_completion_valid = acts && action == CREATE_CQ;
   assign create_submission_valid = acts && action == CREATE_SQ;
@@ -336,7 +345,6 @@ module admin_engine #(
       dropped_reg[chosen] <= 1'b1;
       last_waiting_reg <= chosen;
     end
-    if (acts && action == HOLD) held_reg[chosen] <= held_reg[chosen] + 3'd1;
     if (acts && sets) begin
       case (feature)
         FEATURE_ARBITRATION: arbitration_reg[chosen] <= cdw11 & 32'hffff_ff07;
@@ -350,17 +358,16 @@ module admin_engine #(
       endcase
     end
     for (i = 0; i < FUNCTIONS; i = i + 1)
-      if (rst || clear[i]) begin
-        held_reg[i] <= 3'd0;
-        wait_reg[i] <= 7'd0;
-        arbitration_reg[i] <= 32'd0;
-        threshold_reg[i] <= 16'd358;
-        recovery_reg[i] <= 16'd0;
-        coalescing_reg[i] <= 16'd0;
-        uncoalesced_reg[i] <= 32'd0;
-        atomicity_reg[i] <= 1'b0;
-        events_reg[i] <= 5'd0;
-      end
+    if (rst || clear[i]) begin
+      wait_reg[i] <= 7'd0;
+      arbitration_reg[i] <= 32'd0;
+      threshold_reg[i] <= 16'd358;
+      recovery_reg[i] <= 16'd0;
+      coalescing_reg[i] <= 16'd0;
+      uncoalesced_reg[i] <= 32'd0;
+      atomicity_reg[i] <= 1'b0;
+      events_reg[i] <= 5'd0;
+    end
     if (rst) begin
       busy_reg <= {FUNCTIONS{1'b0}};
       last_waiting_reg <= {FUNCTION_WIDTH{1'b0}};

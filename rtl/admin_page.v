@@ -51,7 +51,9 @@ module admin_page #(
 
   always @* begin
     data = 256'd0;
-    case ({page, word})
+    case ({
+      page, word
+    })
       {3'd4, 7'd0} : data[127:0] = {FIRMWARE_REVISION, 64'd1};
       {3'd5, 7'd0} : data[31:0] = {SPARE, TEMPERATURE_KELVIN[15:0], 8'd0};
       // One power cycle

@@ -31,7 +31,7 @@ module buffer_memory #(
   localparam WORDS = 1 << (WORD_WIDTH - 1);
 
   reg [255:0] even_memory[0:WORDS-1];
-  reg [255:0] odd_memory[0:WORDS-1];
+  reg [255:0] odd_memory [0:WORDS-1];
   reg [255:0] out_even_reg, out_odd_reg, compare_even_reg, compare_odd_reg;
   reg out_is_odd_reg, compare_is_odd_reg;
 

@@ -116,8 +116,7 @@ module command_decoder #(
     endcase
     if (orphan_reg) begin
       // Half a pair that could be none in any company is invalid, not alone.
-      status = opcode == (fuse == 2'd1 ? NVM_COMPARE : NVM_WRITE) ?
-          STATUS_ABORTED_MISSING_FUSED : STATUS_INVALID_FIELD;
+      status = opcode == (fuse == 2'd1 ? NVM_COMPARE : NVM_WRITE) ? STATUS_ABORTED_MISSING_FUSED : STATUS_INVALID_FIELD;
     end else if (pair_reg) begin
       kind = KIND_PAIR;
       if (mismatch) begin

@@ -26,8 +26,8 @@ module completion_engine #(
     input wire [FUNCTIONS-1:0] silent,
 
     // A Read whose last beat has been handed over
-    input wire                     sent_valid,
-    input wire [CONTEXT_WIDTH-1:0] sent_context,
+    input  wire                     sent_valid,
+    input  wire [CONTEXT_WIDTH-1:0] sent_context,
     // A command that has ended with these statuses
     input  wire                     ended_valid,
     output wire                     ended_ready,
@@ -41,6 +41,13 @@ module completion_engine #(
     input  wire [             10:0] admin_status,
     input  wire [             31:0] admin_dword0,
     input  wire                     admin_silent,
+
+    // A completion of the admin queue that no context stands for; its CQ has a slot
+    input  wire                      event_valid,
+    output wire                      event_ready,
+    input  wire [FUNCTION_WIDTH-1:0] event_function,
+    input  wire [              15:0] event_id,
+    input  wire [              31:0] event_dword0,
 
     // The context table, and the queues
     output wire [CONTEXT_WIDTH-1:0] look_context,
@@ -57,6 +64,8 @@ module completion_engine #(
     input  wire                     completion_interrupts,
     input  wire [              4:0] completion_vector,
     output wire                     post_valid,
+    // The slot had not been reserved
+    output wire                     post_claims,
     output wire                     release_valid,
 
     // The command is over: its context is free
@@ -103,27 +112,31 @@ module completion_engine #(
   wire from_ended = !has_sent && ended_valid;
   wire from_admin = !has_sent && !ended_valid && admin_valid;
   wire any = has_sent || ended_valid || admin_valid;
+  wire from_event = state_reg == FIRST && !any && event_valid;
   reg [CONTEXT_WIDTH-1:0] context_reg;
   reg [10:0] second_status_reg;
   assign look_context = state_reg == SECOND ? context_reg : (has_sent ? sent_next : (ended_valid ? ended_context : admin_context));
   wire [10:0] status = state_reg == SECOND ? second_status_reg :
-      (from_ended ? ended_status : (from_admin ? admin_status : STATUS_SUCCESS));
-  wire [31:0] dword0 = state_reg == FIRST && from_admin ? admin_dword0 : 32'd0;
+      (from_ended ? ended_status : (from_admin && !from_event ? admin_status : STATUS_SUCCESS));
+  wire [31:0] dword0 = from_event ? event_dword0 : (state_reg == FIRST && from_admin ? admin_dword0 : 32'd0);
   wire no_cqe = state_reg == FIRST && from_admin && admin_silent;
-  wire [FUNCTION_WIDTH-1:0] function_number = look_context[CONTEXT_WIDTH-1-:FUNCTION_WIDTH];
+  wire [FUNCTION_WIDTH-1:0] function_number =
+      from_event ? event_function : look_context[CONTEXT_WIDTH-1-:FUNCTION_WIDTH];
   wire mute = silent[function_number];
 
-  wire half = (state_reg == FIRST && any) || state_reg == SECOND;
+  wire half = (state_reg == FIRST && any) || state_reg == SECOND || from_event;
+  assign event_ready = from_event && step;
   wire step = half && (mute || no_cqe || small_ready);
-  wire more = state_reg == FIRST && look_two && !no_cqe;
+  wire more = state_reg == FIRST && look_two && !no_cqe && !from_event;
   assign ended_ready = state_reg == FIRST && from_ended && step;
   assign admin_ready = state_reg == FIRST && from_admin && step;
 
-  assign submission_row = look_row;
+  assign submission_row = from_event ? {event_function, {QUEUE_WIDTH{1'b0}}} : look_row;
+  assign post_claims = from_event;
   assign completion_row = {function_number, completion_queue};
   assign post_valid = step && !mute && !no_cqe;
   assign release_valid = step && !mute && no_cqe;
-  assign free_valid = step && !more;
+  assign free_valid = step && !more && !from_event;
   assign free_context = look_context;
 
   // Would the same command fail again?
@@ -132,8 +145,8 @@ module completion_engine #(
       status == STATUS_ABORTED_MISSING_FUSED;
   wire admin_again = status != STATUS_SUCCESS && status != STATUS_ASYNC_EVENT_LIMIT_EXCEEDED;
   wire again = look_context[4] ? admin_again : io_again;
-  wire [15:0] id = state_reg == SECOND ? look_second_id : look_id;
-  wire [15:0] queue_id = {{(16 - QUEUE_WIDTH) {1'b0}}, look_row[QUEUE_WIDTH-1:0]};
+  wire [15:0] id = from_event ? event_id : (state_reg == SECOND ? look_second_id : look_id);
+  wire [15:0] queue_id = {{(16 - QUEUE_WIDTH) {1'b0}}, submission_row[QUEUE_WIDTH-1:0]};
   wire [127:0] entry = {again, 3'b000, status, completion_phase, id, queue_id, submission_head, 32'd0, dword0};
 
   // The message behind it
@@ -144,7 +157,7 @@ module completion_engine #(
   assign raise_function = raise_function_reg;
   assign raise_vector = raise_vector_reg;
   // A message that was masked goes when nothing else is to be done.
-  assign pending_taken = pending_valid && state_reg == FIRST && !any && small_ready;
+  assign pending_taken = pending_valid && state_reg == FIRST && !any && !event_valid && small_ready;
 
   assign small_valid = post_valid || (raise_valid && raise_sends) || pending_taken;
   assign small_function = half ? function_number : (pending_taken ? pending_function : raise_function_reg);

@@ -57,6 +57,8 @@ module cq_table #(
     // The next slot of a row, and using it up
     input  wire [ROW_WIDTH-1:0] post_row,
     input  wire                 post_valid,
+    // The slot was not reserved
+    input  wire                 post_claims,
     output wire [         63:0] post_address,
     output wire                 post_phase,
     output wire                 post_interrupts,
@@ -104,7 +106,8 @@ module cq_table #(
       posted_reg[q] <= posted_reg[q] + {15'd0, post_valid && post_row == q[ROW_WIDTH-1:0]} -
           (head_valid && head_good && head_row == q[ROW_WIDTH-1:0] ? consumed : 16'd0);
       claimed_reg[q] <= claimed_reg[q] +
-          (reserve_valid && reserve_row == q[ROW_WIDTH-1:0] ? (reserve_two ? 16'd2 : 16'd1) : 16'd0) -
+          (reserve_valid && reserve_row == q[ROW_WIDTH-1:0] ? (reserve_two ? 16'd2 : 16'd1) : 16'd0) +
+          {15'd0, post_valid && post_claims && post_row == q[ROW_WIDTH-1:0]} -
           {15'd0, release_valid && release_row == q[ROW_WIDTH-1:0]} -
           (head_valid && head_good && head_row == q[ROW_WIDTH-1:0] ? consumed : 16'd0);
     end
@@ -125,11 +128,11 @@ module cq_table #(
     end
     if (remove_valid) live_reg[remove_row] <= 1'b0;
     for (q = 0; q < ROWS; q = q + 1)
-      if (rst || (q >> QUEUE_WIDTH < FUNCTIONS && clear[q>>QUEUE_WIDTH])) begin
-        live_reg[q] <= 1'b0;
-        posted_reg[q] <= 16'd0;
-        claimed_reg[q] <= 16'd0;
-      end
+    if (rst || (q >> QUEUE_WIDTH < FUNCTIONS && clear[q>>QUEUE_WIDTH])) begin
+      live_reg[q] <= 1'b0;
+      posted_reg[q] <= 16'd0;
+      claimed_reg[q] <= 16'd0;
+    end
   end
 
 endmodule

@@ -130,8 +130,8 @@ module data_fetch #(
   assign read_dword = asked[12:2];
 
   // Reads of each context: asked for, ended, not sent
-  reg [6:0] sent_reg[0:CONTEXTS-1];
-  reg [6:0] ended_reg[0:CONTEXTS-1];
+  reg [6:0] sent_reg  [0:CONTEXTS-1];
+  reg [6:0] ended_reg [0:CONTEXTS-1];
   reg [6:0] unsent_reg[0:CONTEXTS-1];
   reg [CONTEXTS-1:0] lost_reg, all_reg, first_failed_reg, second_failed_reg;
 
@@ -143,10 +143,10 @@ module data_fetch #(
     found_context = {CONTEXT_WIDTH{1'b0}};
     if (|all_reg)
       for (c = 0; c < CONTEXTS; c = c + 1)
-        if (!found && all_reg[c] && (lost_reg[c] || sent_reg[c] == ended_reg[c] + unsent_reg[c])) begin
-          found = 1'b1;
-          found_context = c[CONTEXT_WIDTH-1:0];
-        end
+      if (!found && all_reg[c] && (lost_reg[c] || sent_reg[c] == ended_reg[c] + unsent_reg[c])) begin
+        found = 1'b1;
+        found_context = c[CONTEXT_WIDTH-1:0];
+      end
   end
   assign filled_valid = found;
   assign filled_context = found_context;
@@ -190,7 +190,7 @@ module data_fetch #(
     if (rst) begin
       held_reg <= 1'b0;
       from_reg <= {FUNCTION_WIDTH{1'b0}};
-      all_reg <= {CONTEXTS{1'b0}};
+      all_reg  <= {CONTEXTS{1'b0}};
       half_reg <= {FUNCTIONS{1'b0}};
       for (f = 0; f < FUNCTIONS; f = f + 1) asked_reg[f] <= 18'd0;
     end

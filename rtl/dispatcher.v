@@ -77,9 +77,7 @@ module dispatcher #(
     for (f = 0; f < FUNCTIONS; f = f + 1) begin
       idle[f] = used_reg[f] == 17'd0;
       for (q = 0; q < QUEUES; q = q + 1) begin
-        completion_row = {
-          f[FUNCTION_WIDTH-1:0], completion_queues[((f<<QUEUE_WIDTH)+q)*QUEUE_WIDTH+:QUEUE_WIDTH]
-        };
+        completion_row = {f[FUNCTION_WIDTH-1:0], completion_queues[((f<<QUEUE_WIDTH)+q)*QUEUE_WIDTH+:QUEUE_WIDTH]};
         may_go[(f<<QUEUE_WIDTH)+q] = runs[f] && head_ready[(f<<QUEUE_WIDTH)+q] &&
             (head_pair[(f<<QUEUE_WIDTH)+q] ? room_two[completion_row] : room_one[completion_row]) &&
             (q == 0 ? !used_reg[f][16] : !(&used_reg[f][15:0]));

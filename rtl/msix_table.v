@@ -93,10 +93,10 @@ module msix_table #(
     found = 1'b0;
     found_row = {ROW_WIDTH{1'b0}};
     for (r = 0; r < (FUNCTIONS << VECTOR_WIDTH); r = r + 1)
-      if (!found && pending_reg[r] && !masked_reg[r] && enable[r>>VECTOR_WIDTH] && !mask[r>>VECTOR_WIDTH]) begin
-        found = 1'b1;
-        found_row = r[ROW_WIDTH-1:0];
-      end
+    if (!found && pending_reg[r] && !masked_reg[r] && enable[r>>VECTOR_WIDTH] && !mask[r>>VECTOR_WIDTH]) begin
+      found = 1'b1;
+      found_row = r[ROW_WIDTH-1:0];
+    end
   end
   assign pending_valid = found;
   assign pending_row = found_row;
@@ -116,14 +116,14 @@ module msix_table #(
     if (pending_valid && pending_taken) pending_reg[found_row] <= 1'b0;
     if (raise_valid && enable[raise_function]) pending_reg[raise_row] <= raise_masked;
     for (f = 0; f < ROWS; f = f + 1)
-      if (f >> VECTOR_WIDTH < FUNCTIONS) begin
-        if (clear_pending[f>>VECTOR_WIDTH]) pending_reg[f] <= 1'b0;
-        if (clear_table[f>>VECTOR_WIDTH] || rst) begin
-          masked_reg[f]  <= 1'b1;
-          address_reg[f] <= 64'd0;
-          data_reg[f]    <= 32'd0;
-        end
+    if (f >> VECTOR_WIDTH < FUNCTIONS) begin
+      if (clear_pending[f>>VECTOR_WIDTH]) pending_reg[f] <= 1'b0;
+      if (clear_table[f>>VECTOR_WIDTH] || rst) begin
+        masked_reg[f]  <= 1'b1;
+        address_reg[f] <= 64'd0;
+        data_reg[f]    <= 32'd0;
       end
+    end
     if (rst) pending_reg <= {ROWS{1'b0}};
   end
 

@@ -196,9 +196,9 @@ module nvme_controller #(
   wire hot = hot_reset;
   wire [FUNCTIONS-1:0] gone = draining | {FUNCTIONS{hot}};
 
-  assign pcie_cq_np_req = 1'b1;
-  assign s_axis_cc_tlast = 1'b1;
-  assign s_axis_cc_tuser = 33'd0;
+  assign pcie_cq_np_req   = 1'b1;
+  assign s_axis_cc_tlast  = 1'b1;
+  assign s_axis_cc_tuser  = 33'd0;
   assign m_axis_rc_tready = 1'b1;
 
   register_access #(
@@ -272,8 +272,9 @@ module nvme_controller #(
 
   // Doorbells
   wire [8:0] doorbell_queue = write_address[11:3];
-  wire doorbell = write_valid && write_address[13:12] == 2'd1 && ready[write_function] && !draining[write_function] &&
-      {23'd0, doorbell_queue} <= IO_QUEUES;
+  wire rung = write_valid && write_address[13:12] == 2'd1 && ready[write_function] && !draining[write_function];
+  wire doorbell = rung && {23'd0, doorbell_queue} <= IO_QUEUES;
+  wire tail_wrong_queue, tail_wrong_value, head_wrong_queue, head_wrong_value;
   wire [ROW-1:0] doorbell_row = {write_function, doorbell_queue[QW-1:0]};
 
   // Queues
@@ -287,7 +288,7 @@ module nvme_controller #(
   wire [3:0] fetch_slot, pop_slot;
   wire [ROWS-1:0] head_ready, head_pair, head_orphan, submission_live, completion_live, room_one, room_two;
   wire [ROWS*QW-1:0] completion_queues;
-  wire post_valid, release_valid, free_valid;
+  wire post_valid, post_claims, release_valid, free_valid;
   wire [CTX-1:0] free_context;
 
   // Data of host reads
@@ -308,13 +309,13 @@ module nvme_controller #(
   assign fatal_valid = entries_end && rc_end_failed && !draining[fatal_function];
 
   // Largest read: MRRS, but no more than the receiver's space for completions takes
-  wire [8:0] most_headers = completion_space_headers > 9'd1 ? completion_space_headers - 9'd1 : 9'd1;
+  wire [ 8:0] most_headers = completion_space_headers > 9'd1 ? completion_space_headers - 9'd1 : 9'd1;
   wire [15:0] header_bytes = cfg_rcb_status ? {most_headers, 7'd0} : {1'b0, most_headers, 6'd0};
   wire [16:0] space = {1'b0, header_bytes} < completion_space_bytes ? {1'b0, header_bytes} : completion_space_bytes;
   wire [12:0] request_bytes = 13'd128 << cfg_max_read_req;
   wire [16:0] limited = {4'd0, request_bytes} < space ? {4'd0, request_bytes} : space;
   wire [16:0] most_bytes = limited < 17'd128 ? 17'd128 : {limited[16:6], 6'd0};
-  wire [4:0] fetch_most = most_bytes >= 17'd1024 ? 5'd16 : most_bytes[10:6];
+  wire [ 4:0] fetch_most = most_bytes >= 17'd1024 ? 5'd16 : most_bytes[10:6];
 
   sq_table #(
       .FUNCTIONS(FUNCTIONS),
@@ -329,8 +330,8 @@ module nvme_controller #(
       .tail_valid(doorbell && !write_address[2]),
       .tail_row(doorbell_row),
       .tail_value(write_data),
-      .tail_wrong_queue(),
-      .tail_wrong_value(),
+      .tail_wrong_queue(tail_wrong_queue),
+      .tail_wrong_value(tail_wrong_value),
       .create_valid(create_submission || enable_valid),
       .create_row(enable_valid ? {enable_function, {QW{1'b0}}} : create_row),
       .create_address(enable_valid ? enable_submission_address : create_address),
@@ -383,8 +384,8 @@ module nvme_controller #(
       .head_valid(doorbell && write_address[2]),
       .head_row(doorbell_row),
       .head_value(write_data),
-      .head_wrong_queue(),
-      .head_wrong_value(),
+      .head_wrong_queue(head_wrong_queue),
+      .head_wrong_value(head_wrong_value),
       .create_valid(create_completion || enable_valid),
       .create_row(enable_valid ? {enable_function, {QW{1'b0}}} : create_row),
       .create_address(enable_valid ? enable_completion_address : create_address),
@@ -403,6 +404,7 @@ module nvme_controller #(
       .release_row(completion_row),
       .post_row(completion_row),
       .post_valid(post_valid),
+      .post_claims(post_claims),
       .post_address(completion_address),
       .post_phase(completion_phase),
       .post_interrupts(completion_interrupts),
@@ -411,7 +413,7 @@ module nvme_controller #(
 
   // Dispatch and decode
   wire [ROW+3:0] entry_place;
-  wire [511:0] entry;
+  wire [  511:0] entry;
   wire start_valid, start_pair, start_orphan;
   wire [ROW-1:0] start_row;
   wire [CTX-1:0] start_context;
@@ -622,7 +624,7 @@ module nvme_controller #(
       .entry({moved_context, moved_status, moved_second_status}),
       .pop(ended_ready)
   );
-  assign ended_valid = moved_valid || refused_valid;
+  assign ended_valid   = moved_valid || refused_valid;
   assign ended_context = moved_valid ? moved_context : refused_context;
   wire [10:0] ended_status = moved_valid ? moved_status : refused_status;
   wire [10:0] ended_second_status = moved_valid ? moved_second_status : refused_second_status;
@@ -846,9 +848,9 @@ module nvme_controller #(
       .release_valid(read_release),
       .release_row(read_release_row)
   );
-  assign m_axi_arsize = 3'd5;
+  assign m_axi_arsize  = 3'd5;
   assign m_axi_arburst = 2'd1;
-  assign m_axi_rready = 1'b1;
+  assign m_axi_rready  = 1'b1;
 
   wire data_valid, data_ready, data_first, data_last, data_one_dword;
   wire [FW-1:0] data_function;
@@ -892,6 +894,39 @@ module nvme_controller #(
       .sent_buffer(sent_buffer),
       .sent_last(sent_last),
       .sent_context(sent_context)
+  );
+
+  // Asynchronous events
+  wire hold_valid, log_read_valid, event_valid, event_ready;
+  wire [FW-1:0] hold_function, event_function;
+  wire [15:0] hold_id, event_id;
+  wire [31:0] event_dword0;
+  wire [FUNCTIONS-1:0] hold_full;
+  reg [FUNCTIONS-1:0] admin_room_one;
+  integer f;
+  always @* for (f = 0; f < FUNCTIONS; f = f + 1) admin_room_one[f] = room_one[f<<QW] && !pop_valid;
+  async_events #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW)
+  ) events (
+      .clk(clk),
+      .rst(rst),
+      .clear(gone),
+      .hold_valid(hold_valid),
+      .hold_function(hold_function),
+      .hold_id(hold_id),
+      .full(hold_full),
+      .wrong_register((rung && !doorbell) || tail_wrong_queue || head_wrong_queue),
+      .wrong_value(tail_wrong_value || head_wrong_value),
+      .wrong_function(write_function),
+      .unmask_valid(log_read_valid),
+      .unmask_function(hold_function),
+      .room(admin_room_one),
+      .event_valid(event_valid),
+      .event_ready(event_ready),
+      .event_function(event_function),
+      .event_id(event_id),
+      .event_dword0(event_dword0)
   );
 
   // Admin commands
@@ -940,7 +975,12 @@ module nvme_controller #(
       .end_context(admin_end_context),
       .end_status(admin_status),
       .end_dword0(admin_dword0),
-      .end_silent(admin_silent)
+      .end_silent(admin_silent),
+      .hold_valid(hold_valid),
+      .hold_function(hold_function),
+      .hold_id(hold_id),
+      .hold_full(hold_full),
+      .log_read_valid(log_read_valid)
   );
 
   wire [FW-1:0] page_function = page_context[CTX-1:5];
@@ -974,9 +1014,9 @@ module nvme_controller #(
   wire [ROW-1:0] pending_row;
   wire ce_valid, ce_ready;
   wire [FW-1:0] ce_function;
-  wire [63:0] ce_address;
-  wire [10:0] ce_dwords;
-  wire [127:0] ce_data;
+  wire [  63:0] ce_address;
+  wire [  10:0] ce_dwords;
+  wire [ 127:0] ce_data;
 
   completion_engine #(
       .FUNCTIONS(FUNCTIONS),
@@ -999,6 +1039,11 @@ module nvme_controller #(
       .admin_status(admin_status),
       .admin_dword0(admin_dword0),
       .admin_silent(admin_silent),
+      .event_valid(event_valid),
+      .event_ready(event_ready),
+      .event_function(event_function),
+      .event_id(event_id),
+      .event_dword0(event_dword0),
       .look_context(end_context),
       .look_row(end_row),
       .look_two(end_two),
@@ -1013,6 +1058,7 @@ module nvme_controller #(
       .completion_interrupts(completion_interrupts),
       .completion_vector(completion_vector),
       .post_valid(post_valid),
+      .post_claims(post_claims),
       .release_valid(release_valid),
       .free_valid(free_valid),
       .free_context(free_context),

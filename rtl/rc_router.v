@@ -38,26 +38,26 @@ module rc_router #(
     output wire                     come_last,
 
     // Data
-    output reg                       write_valid,
-    output reg [                1:0] write_kind,
-    output reg [    OWNER_WIDTH-1:0] write_owner,
+    output reg                      write_valid,
+    output reg [               1:0] write_kind,
+    output reg [   OWNER_WIDTH-1:0] write_owner,
     output reg [POSITION_WIDTH-1:3] write_word,
-    output reg [              255:0] write_data,
-    output reg [                7:0] write_lanes,
-    output reg [                2:0] write_split,
+    output reg [             255:0] write_data,
+    output reg [               7:0] write_lanes,
+    output reg [               2:0] write_split,
 
     // A read has ended, for good or bad; or failed before its end
-    output reg                       end_valid,
-    output reg [                1:0] end_kind,
-    output reg [    OWNER_WIDTH-1:0] end_owner,
+    output reg                   end_valid,
+    output reg [            1:0] end_kind,
+    output reg [OWNER_WIDTH-1:0] end_owner,
     // Bit 11 of its position: the half of a pair
-    output reg                       end_half,
-    output reg                       end_failed
+    output reg                   end_half,
+    output reg                   end_failed
 );
 
   // The beat, a cycle old
   reg [255:0] data_reg;
-  reg [7:0] keep_reg;
+  reg [  7:0] keep_reg;
   reg valid_reg, sof_reg, last_reg, discontinue_reg;
   always @(posedge clk) begin
     data_reg <= m_axis_rc_tdata;
@@ -70,7 +70,7 @@ module rc_router #(
   end
 
   // The completion it belongs to
-  reg [PURPOSE_WIDTH-1:0] purpose_reg;
+  reg [ PURPOSE_WIDTH-1:0] purpose_reg;
   reg [POSITION_WIDTH-1:0] position_reg;
   reg used_reg, bad_reg, ends_reg;
 
@@ -91,17 +91,17 @@ module rc_router #(
       look_purpose[POSITION_WIDTH-1:0] + {{(POSITION_WIDTH - 11) {1'b0}}, look_received_dwords} -
       {{(POSITION_WIDTH - 2) {1'b0}}, 2'd3} : position_reg;
 
-  assign come_valid = valid_reg && sof_reg && used;
+  assign come_valid  = valid_reg && sof_reg && used;
   assign come_dwords = dwords;
-  assign come_last = ends;
+  assign come_last   = ends;
 
   // Lane l of the word takes dword (l - rotation) of the beat.
-  wire [2:0] rotation = position[2:0];
-  wire [2:0] turn_dwords = 3'd0 - rotation;
+  wire [  2:0] rotation = position[2:0];
+  wire [  2:0] turn_dwords = 3'd0 - rotation;
   wire [511:0] twice = {data_reg, data_reg};
-  wire [15:0] lanes_twice = {2{sof_reg ? keep_reg & 8'hf8 : keep_reg}};
-  wire [8:0] turn = {1'b0, turn_dwords, 5'd0};
-  wire [3:0] lane_turn = {1'b0, turn_dwords};
+  wire [ 15:0] lanes_twice = {2{sof_reg ? keep_reg & 8'hf8 : keep_reg}};
+  wire [  8:0] turn = {1'b0, turn_dwords, 5'd0};
+  wire [  3:0] lane_turn = {1'b0, turn_dwords};
 
   always @(posedge clk) begin
     write_valid <= valid_reg && used && !bad;

@@ -221,9 +221,9 @@ module read_path #(
       issued_reg[chosen_function] <= last_granule ? 18'd0 : issued + {5'd0, length};
       from_reg <= chosen_function == FUNCTIONS[FUNCTION_WIDTH-1:0] - 1'b1 ? {FUNCTION_WIDTH{1'b0}} : chosen_function + 1'b1;
     end else if (more_valid_reg && ar_free) begin
-      ar_valid_reg <= 1'b1;
+      ar_valid_reg   <= 1'b1;
       ar_address_reg <= {ar_address_reg[ADDRESS_WIDTH-1:12] + 1'b1, 12'd0};
-      ar_words_reg <= more_words_reg;
+      ar_words_reg   <= more_words_reg;
       more_valid_reg <= 1'b0;
     end
 

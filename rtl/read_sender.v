@@ -24,21 +24,21 @@ module read_sender #(
     input wire [2:0] max_payload,
 
     // A burst; there is always room for as many as there are staging buffers
-    input wire                     burst_valid,
-    input wire                     burst_admin,
-    input wire [CONTEXT_WIDTH-1:0] burst_context,
-    input wire [     ID_WIDTH-1:0] burst_buffer,
-    input wire [             63:0] burst_address,
-    input wire [             12:0] burst_length,
-    input wire [             11:0] burst_offset,
-    input wire                     burst_last,
+    input  wire                     burst_valid,
+    input  wire                     burst_admin,
+    input  wire [CONTEXT_WIDTH-1:0] burst_context,
+    input  wire [     ID_WIDTH-1:0] burst_buffer,
+    input  wire [             63:0] burst_address,
+    input  wire [             12:0] burst_length,
+    input  wire [             11:0] burst_offset,
+    input  wire                     burst_last,
     // There is room for a burst of the admin engine, too
-    output wire                    admin_room,
+    output wire                     admin_room,
 
     // Staging memory: written by R
-    input wire               store_valid,
-    input wire [ID_WIDTH+7:0] store_word,
-    input wire [      255:0] store_data,
+    input wire                     store_valid,
+    input wire [     ID_WIDTH+7:0] store_word,
+    input wire [            255:0] store_data,
     input wire [(8<<ID_WIDTH)-1:0] words,
 
     // The admin page: words `page_word` - 1 (0 before the first) and `page_word`, in the same cycle
@@ -57,11 +57,11 @@ module read_sender #(
     output wire                      data_one_dword,
 
     // The last beat of a burst has been handed over; it was the last one of its command
-    output reg                      sent_valid,
-    output reg                      sent_admin,
-    output reg  [     ID_WIDTH-1:0] sent_buffer,
-    output reg                      sent_last,
-    output reg  [CONTEXT_WIDTH-1:0] sent_context
+    output reg                     sent_valid,
+    output reg                     sent_admin,
+    output reg [     ID_WIDTH-1:0] sent_buffer,
+    output reg                     sent_last,
+    output reg [CONTEXT_WIDTH-1:0] sent_context
 );
 
   localparam DEPTH_WIDTH = ID_WIDTH + 1;
@@ -122,10 +122,10 @@ module read_sender #(
   reg [255:0] even_memory[0:(64<<ID_WIDTH)-1];
   reg [255:0] odd_memory[0:(64<<ID_WIDTH)-1];
   reg [255:0] even_reg, odd_reg;
-  reg [511:0] page_reg;
-  wire [7:0] low_word = word - 8'd1;
-  wire [5:0] even_place = low_word[0] ? low_word[6:1] + 6'd1 : low_word[6:1];
-  wire [5:0] odd_place = low_word[6:1];
+  reg  [511:0] page_reg;
+  wire [  7:0] low_word = word - 8'd1;
+  wire [  5:0] even_place = low_word[0] ? low_word[6:1] + 6'd1 : low_word[6:1];
+  wire [  5:0] odd_place = low_word[6:1];
   always @(posedge clk) begin
     if (store_valid && !store_word[0]) even_memory[{store_word[ID_WIDTH+7:8], store_word[6:1]}] <= store_data;
     if (store_valid && store_word[0]) odd_memory[{store_word[ID_WIDTH+7:8], store_word[6:1]}] <= store_data;
@@ -142,7 +142,9 @@ module read_sender #(
   wire [511:0] shifted = both >> {b_shift_reg, 5'd0};
   wire [7:0] number = {{(8 - FUNCTION_WIDTH) {1'b0}}, b_context_reg[CONTEXT_WIDTH-1-:FUNCTION_WIDTH]};
   wire [7:0] link_number = number == 8'd0 ? 8'd0 : FIRST_VF - 8'd1 + number;
-  wire [127:0] descriptor = {8'd0, 16'd0, 8'd0, 8'd0, link_number, 1'b0, 4'd1, b_dwords_reg, b_address_reg[63:2], 2'b00};
+  wire [127:0] descriptor = {
+    8'd0, 16'd0, 8'd0, 8'd0, link_number, 1'b0, 4'd1, b_dwords_reg, b_address_reg[63:2], 2'b00
+  };
 
   assign data_valid = b_valid_reg;
   assign data_function = b_context_reg[CONTEXT_WIDTH-1-:FUNCTION_WIDTH];
@@ -172,8 +174,8 @@ module read_sender #(
     if (issue && first_reg) held_reg <= tlp_dwords;
     if (load) begin
       active_reg <= 1'b1;
-      first_reg  <= 1'b1;
-      read_reg   <= read_reg + 1'b1;
+      first_reg <= 1'b1;
+      read_reg <= read_reg + 1'b1;
       admin_reg <= next[WIDTH-1];
       context_reg <= next[WIDTH-2-:CONTEXT_WIDTH];
       buffer_reg <= next[90+:ID_WIDTH];

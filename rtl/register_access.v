@@ -60,22 +60,22 @@ module register_access #(
   localparam [2:0] ANSWER = 3'd5;
 
   reg [2:0] state_reg, state_next;
-  reg  in_packet_reg;
+  reg                       in_packet_reg;
 
   // The request in the first beat
-  wire [10:0] dwords = m_axis_cq_tdata[74:64];
-  wire [ 3:0] request_type = m_axis_cq_tdata[78:75];
-  wire [ 7:0] target = m_axis_cq_tdata[111:104];
-  wire [ 7:0] number = target == 8'd0 ? 8'd0 : target - FIRST_VF + 8'd1;
-  wire        is_function = target == 8'd0 || (target >= FIRST_VF && number < FUNCTIONS[7:0]);
+  wire [              10:0] dwords = m_axis_cq_tdata[74:64];
+  wire [               3:0] request_type = m_axis_cq_tdata[78:75];
+  wire [               7:0] target = m_axis_cq_tdata[111:104];
+  wire [               7:0] number = target == 8'd0 ? 8'd0 : target - FIRST_VF + 8'd1;
+  wire                      is_function = target == 8'd0 || (target >= FIRST_VF && number < FUNCTIONS[7:0]);
   wire [FUNCTION_WIDTH-1:0] function_number = number[FUNCTION_WIDTH-1:0];
-  wire        sound = is_function && answers[function_number] && (dwords == 11'd1 || dwords == 11'd2);
-  wire        first = m_axis_cq_tvalid && m_axis_cq_tready && !in_packet_reg;
-  wire        accept = first && !m_axis_cq_discontinue;
+  wire                      sound = is_function && answers[function_number] && (dwords == 11'd1 || dwords == 11'd2);
+  wire                      first = m_axis_cq_tvalid && m_axis_cq_tready && !in_packet_reg;
+  wire                      accept = first && !m_axis_cq_discontinue;
 
-  reg [FUNCTION_WIDTH-1:0] function_reg;
-  reg [              13:2] address_reg;
-  reg [              31:0] high_data_reg;
+  reg  [FUNCTION_WIDTH-1:0] function_reg;
+  reg  [              13:2] address_reg;
+  reg  [              31:0] high_data_reg;
   reg two_reg, sound_reg;
   reg [127:0] descriptor_reg;
   reg [31:0] low_reg, high_reg;

@@ -37,16 +37,16 @@ module register_file #(
     input  wire                 hot_reset,
 
     // The life of each function: answers register accesses, takes new commands, is being ended, has ended all
-    output wire [FUNCTIONS-1:0] answers,
-    output wire [FUNCTIONS-1:0] ready,
-    output wire [FUNCTIONS-1:0] runs,
-    output wire [FUNCTIONS-1:0] draining,
-    output wire [FUNCTIONS-1:0] resetting,
-    input  wire [FUNCTIONS-1:0] quiet,
+    output wire [     FUNCTIONS-1:0] answers,
+    output wire [     FUNCTIONS-1:0] ready,
+    output wire [     FUNCTIONS-1:0] runs,
+    output wire [     FUNCTIONS-1:0] draining,
+    output wire [     FUNCTIONS-1:0] resetting,
+    input  wire [     FUNCTIONS-1:0] quiet,
     // No command is under way: what a shutdown waits for
-    input  wire [FUNCTIONS-1:0] idle,
+    input  wire [     FUNCTIONS-1:0] idle,
     // Stops a controller: CSTS.CFS
-    input  wire                 fatal_valid,
+    input  wire                      fatal_valid,
     input  wire [FUNCTION_WIDTH-1:0] fatal_function,
 
     // Makes the admin queues of a function
@@ -60,8 +60,8 @@ module register_file #(
 
   `include "nvme_defs.vh"
 
-  reg [31:0] cc_reg [0:FUNCTIONS-1];
-  reg [31:0] mask_reg [0:FUNCTIONS-1];
+  reg [31:0] cc_reg  [0:FUNCTIONS-1];
+  reg [31:0] mask_reg[0:FUNCTIONS-1];
   reg [31:0] aqa_reg [0:FUNCTIONS-1];
   reg [63:0] asq_reg [0:FUNCTIONS-1];
   reg [63:0] acq_reg [0:FUNCTIONS-1];
@@ -92,11 +92,7 @@ module register_file #(
       CC_OFFSET: read_data = cc_reg[read_function];
       CSTS_OFFSET:
       read_data = {
-        28'd0,
-        shut_reg[read_function],
-        shutting_reg[read_function],
-        cfs_reg[read_function],
-        rdy_reg[read_function]
+        28'd0, shut_reg[read_function], shutting_reg[read_function], cfs_reg[read_function], rdy_reg[read_function]
       };
       AQA_OFFSET: read_data = aqa_reg[read_function];
       ASQ_OFFSET: read_data = asq_reg[read_function][31:0];
@@ -108,17 +104,17 @@ module register_file #(
   end
 
   // The function whose enabling is due
-  reg                      due_valid;
-  reg [FUNCTION_WIDTH-1:0] due;
-  integer                  d;
+  reg                          due_valid;
+  reg     [FUNCTION_WIDTH-1:0] due;
+  integer                      d;
   always @* begin
     due_valid = 1'b0;
     due = {FUNCTION_WIDTH{1'b0}};
     for (d = FUNCTIONS - 1; d >= 0; d = d - 1)
-      if (enabling_reg[d] && countdown_reg[d] == 5'd0) begin
-        due_valid = 1'b1;
-        due = d[FUNCTION_WIDTH-1:0];
-      end
+    if (enabling_reg[d] && countdown_reg[d] == 5'd0) begin
+      due_valid = 1'b1;
+      due = d[FUNCTION_WIDTH-1:0];
+    end
   end
 
   wire [31:0] due_cc = cc_reg[due];

@@ -98,10 +98,10 @@ module rq_port #(
   wire [7:0] function_number = {{(8 - FUNCTION_WIDTH) {1'b0}}, next_function};
   wire [7:0] link_number = next_function == {FUNCTION_WIDTH{1'b0}} ? 8'd0 : 8'd63 + function_number;
 
-  assign s_axis_rq_tdata = out_data_reg;
-  assign s_axis_rq_tkeep = out_keep_reg;
-  assign s_axis_rq_tlast = out_last_reg;
-  assign s_axis_rq_tuser = {52'd0, out_enable_reg};
+  assign s_axis_rq_tdata  = out_data_reg;
+  assign s_axis_rq_tkeep  = out_keep_reg;
+  assign s_axis_rq_tlast  = out_last_reg;
+  assign s_axis_rq_tuser  = {52'd0, out_enable_reg};
   assign s_axis_rq_tvalid = out_valid_reg;
 
   integer i, f;
@@ -113,7 +113,7 @@ module rq_port #(
       place = read_reg[DEPTH_WIDTH-1:0] + i[DEPTH_WIDTH-1:0];
       if (i[DEPTH_WIDTH:0] < write_reg - read_reg)
         for (f = 0; f < FUNCTIONS; f = f + 1)
-          if (fifo_reg[place][WIDTH-2-:FUNCTION_WIDTH] == f[FUNCTION_WIDTH-1:0]) small_waits[f] = 1'b1;
+        if (fifo_reg[place][WIDTH-2-:FUNCTION_WIDTH] == f[FUNCTION_WIDTH-1:0]) small_waits[f] = 1'b1;
     end
   end
 
@@ -146,7 +146,7 @@ module rq_port #(
         2'b00
       };
       unsent_valid <= next_is_read && !next_sends;
-      unsent_tag   <= next_tag;
+      unsent_tag <= next_tag;
     end else if (take_data) begin
       out_valid_reg  <= !drop;
       out_last_reg   <= data_last;

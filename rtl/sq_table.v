@@ -36,16 +36,16 @@ module sq_table #(
     output wire                 tail_wrong_value,
 
     // Makes a queue
-    input wire                   create_valid,
-    input wire [  ROW_WIDTH-1:0] create_row,
-    input wire [           63:0] create_address,
-    input wire [           15:0] create_last,
-    input wire [QUEUE_WIDTH-1:0] create_completion_queue,
+    input  wire                   create_valid,
+    input  wire [  ROW_WIDTH-1:0] create_row,
+    input  wire [           63:0] create_address,
+    input  wire [           15:0] create_last,
+    input  wire [QUEUE_WIDTH-1:0] create_completion_queue,
     // Deletes one: first what has not been started is dropped, then the queue goes
-    input wire                   drop_valid,
-    input wire                   remove_valid,
-    input wire [  ROW_WIDTH-1:0] delete_row,
-    output wire                  delete_empty,
+    input  wire                   drop_valid,
+    input  wire                   remove_valid,
+    input  wire [  ROW_WIDTH-1:0] delete_row,
+    output wire                   delete_empty,
 
     // A read of SQEs for the host of a function
     output wire                 fetch_valid,
@@ -148,20 +148,20 @@ module sq_table #(
     first_there = 1'b0;
     second_there = 1'b0;
     for (r = 0; r < ROWS; r = r + 1)
-      if (live_reg[r]) begin
-        second_slot = first_reg[r] + 4'd1;
-        first_there = there_reg[r][first_reg[r]];
-        second_there = there_reg[r][second_slot];
-        first_fuse = r % (1 << QUEUE_WIDTH) == 0 ? 2'd0 : fuse_reg[r][{first_reg[r], 1'b0}+:2];
-        second_fuse = fuse_reg[r][{second_slot, 1'b0}+:2];
-        head_pair[r] = first_there && second_there && first_fuse == FUSE_FIRST && second_fuse == FUSE_SECOND;
-        head_orphan[r] = first_there && (first_fuse == FUSE_SECOND ||
+    if (live_reg[r]) begin
+      second_slot = first_reg[r] + 4'd1;
+      first_there = there_reg[r][first_reg[r]];
+      second_there = there_reg[r][second_slot];
+      first_fuse = r % (1 << QUEUE_WIDTH) == 0 ? 2'd0 : fuse_reg[r][{first_reg[r], 1'b0}+:2];
+      second_fuse = fuse_reg[r][{second_slot, 1'b0}+:2];
+      head_pair[r] = first_there && second_there && first_fuse == FUSE_FIRST && second_fuse == FUSE_SECOND;
+      head_orphan[r] = first_there && (first_fuse == FUSE_SECOND ||
             (first_fuse == FUSE_FIRST && second_there && second_fuse != FUSE_SECOND));
-        head_ready[r] = first_there && (first_fuse != FUSE_FIRST || second_there);
-        wants[r] = runs[r>>QUEUE_WIDTH] && !deleting_reg[r] && (batch_reg[r] != 5'd0 || (tail_reg[r] != fetch_reg[r] &&
+      head_ready[r] = first_there && (first_fuse != FUSE_FIRST || second_there);
+      wants[r] = runs[r>>QUEUE_WIDTH] && !deleting_reg[r] && (batch_reg[r] != 5'd0 || (tail_reg[r] != fetch_reg[r] &&
             (used_reg[r] == 5'd0 || (used_reg[r] == 5'd1 && first_there && first_fuse == FUSE_FIRST))));
-        if (wants[r]) function_wants[r>>QUEUE_WIDTH] = 1'b1;
-      end
+      if (wants[r]) function_wants[r>>QUEUE_WIDTH] = 1'b1;
+    end
   end
 
   // Round robin over functions, then queues; a batch is asked for as a whole
@@ -294,15 +294,15 @@ module sq_table #(
     if (remove_valid) live_reg[delete_row] <= 1'b0;
 
     for (q = 0; q < ROWS; q = q + 1)
-      if (rst || (q >> QUEUE_WIDTH < FUNCTIONS && clear[q>>QUEUE_WIDTH])) begin
-        live_reg[q] <= 1'b0;
-        deleting_reg[q] <= 1'b0;
-        there_reg[q] <= 16'd0;
-        used_reg[q] <= 5'd0;
-        reads_reg[q] <= 5'd0;
-        in_flight_reg[q] <= 5'd0;
-        batch_reg[q] <= 5'd0;
-      end
+    if (rst || (q >> QUEUE_WIDTH < FUNCTIONS && clear[q>>QUEUE_WIDTH])) begin
+      live_reg[q] <= 1'b0;
+      deleting_reg[q] <= 1'b0;
+      there_reg[q] <= 16'd0;
+      used_reg[q] <= 5'd0;
+      reads_reg[q] <= 5'd0;
+      in_flight_reg[q] <= 5'd0;
+      batch_reg[q] <= 5'd0;
+    end
     if (rst) begin
       from_function_reg <= {FUNCTION_WIDTH{1'b0}};
       for (q = 0; q < FUNCTIONS; q = q + 1) from_queue_reg[q] <= {QUEUE_WIDTH{1'b0}};

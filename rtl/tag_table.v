@@ -48,8 +48,8 @@ module tag_table #(
     input wire        come_last,
 
     // A read that was not sent: its tag is free again
-    input wire       unsent_valid,
-    input wire [5:0] unsent_tag,
+    input  wire                     unsent_valid,
+    input  wire [              5:0] unsent_tag,
     output wire [PURPOSE_WIDTH-1:0] unsent_purpose,
 
     // Every read is forgotten
@@ -86,7 +86,7 @@ module tag_table #(
   wire fits = taken_bytes_reg + {5'd0, take_bytes} <= {1'b0, space_bytes} &&
       taken_headers_reg + {2'd0, take_headers} <= {1'b0, space_headers};
   assign take_ready = !(&used_reg) && (fits || used_reg == {TAGS{1'b0}});
-  assign take_tag = free_tag;
+  assign take_tag   = free_tag;
   wire take = take_valid && take_ready;
 
   assign look_used = {26'd0, look_tag} < TAGS && used_reg[look_tag];
@@ -113,8 +113,8 @@ module tag_table #(
         (unsent ? {2'd0, headers_reg[unsent_tag]} : 10'd0);
     if (come) begin
       remaining_reg[look_tag] <= left;
-      received_reg[look_tag] <= received_reg[look_tag] + come_part;
-      headers_reg[look_tag] <= headers_after;
+      received_reg[look_tag]  <= received_reg[look_tag] + come_part;
+      headers_reg[look_tag]   <= headers_after;
       if (come_last) used_reg[look_tag] <= 1'b0;
     end
     if (unsent) used_reg[unsent_tag] <= 1'b0;

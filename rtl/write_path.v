@@ -129,11 +129,11 @@ module write_path #(
   assign word_enable = issue;
   assign word = {context_reg[CONTEXT_WIDTH-1:5], context_reg[3:0], half_reg, word_reg};
   wire [7:0] aw_last = aw_words_reg - 8'd1;
-  assign m_axi_awaddr = aw_address_reg;
-  assign m_axi_awlen = aw_last;
+  assign m_axi_awaddr  = aw_address_reg;
+  assign m_axi_awlen   = aw_last;
   assign m_axi_awvalid = aw_valid_reg;
-  assign m_axi_wvalid = w_valid_reg;
-  assign m_axi_wlast = w_last_reg;
+  assign m_axi_wvalid  = w_valid_reg;
+  assign m_axi_wlast   = w_last_reg;
 
   // Bursts whose B is to come, in order
   wire [CONTEXT_WIDTH-1:0] b_context;
@@ -179,9 +179,9 @@ module write_path #(
     if (m_axi_awready) aw_valid_reg <= 1'b0;
     if (m_axi_wready) w_valid_reg <= 1'b0;
     if (begin_burst) begin
-      aw_valid_reg <= 1'b1;
+      aw_valid_reg   <= 1'b1;
       aw_address_reg <= address_reg;
-      aw_words_reg <= burst_words;
+      aw_words_reg   <= burst_words;
     end
     if (issue) begin
       w_valid_reg <= 1'b1;
@@ -203,9 +203,9 @@ module write_path #(
       address_reg <= look_address;
     end
     if (rst) begin
-      active_reg <= 1'b0;
+      active_reg   <= 1'b0;
       aw_valid_reg <= 1'b0;
-      w_valid_reg <= 1'b0;
+      w_valid_reg  <= 1'b0;
     end
   end
 
