@@ -143,7 +143,7 @@ impl Bench {
     /// Makes the module read, and answers with `pieces`.
     fn fill(&mut self, function: FunctionId, address: u64, bytes: &[u8], pieces: &[usize]) {
         self.address(0, address);
-        self.write_dword(function, 0x204, bytes.len() as u32 / 4 | 33 << 16);
+        self.write_dword(function, 0x204, (bytes.len() as u32 / 4) | (33 << 16));
         let expected = Sent::Read(function, address, bytes.len() as u32, 33);
         assert_eq!(self.next().1, expected);
         let mut rest = bytes;
