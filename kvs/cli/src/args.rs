@@ -32,9 +32,24 @@ pub struct CommandLine {
     #[arg(long, global = true)]
     pub json: bool,
 
+    /// Record the waves of a device rtl: in this file, for GTKWave or Surfer
+    #[arg(long, global = true, value_name = "FILE.fst")]
+    pub trace: Option<PathBuf>,
+
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl CommandLine {
+    /// Tells every device of the command where its waves go.
+    pub fn hand_down_trace(&mut self) {
+        if self.trace.is_some() {
+            for device in self.command.devices_mut() {
+                device.simulation.waves.clone_from(&self.trace);
+            }
+        }
+    }
 }
 
 const EXIT_CODES: &str =
@@ -87,6 +102,26 @@ pub enum Command {
     /// Look at a device itself, below the store
     #[command(subcommand)]
     Device(DeviceCommand),
+}
+
+impl Command {
+    fn devices_mut(&mut self) -> &mut [DeviceUri] {
+        match self {
+            Self::Format(args) => &mut args.device.devices,
+            Self::Put(args) => &mut args.device.devices,
+            Self::Get(args) => &mut args.device.devices,
+            Self::Del(args) => &mut args.device.devices,
+            Self::Scan(args) => &mut args.device.devices,
+            Self::Info(args) => &mut args.device.devices,
+            Self::Stats(args) => &mut args.device.devices,
+            Self::Fsck(args) => &mut args.device.devices,
+            Self::Export(args) => &mut args.device.devices,
+            Self::Import(args) => &mut args.device.devices,
+            Self::Ycsb(args) => &mut args.device.devices,
+            Self::Device(DeviceCommand::Identify(args)) => &mut args.device.devices,
+            Self::Device(DeviceCommand::Perf(args)) => &mut args.device.devices,
+        }
+    }
 }
 
 /// How a store is made.

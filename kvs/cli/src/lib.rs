@@ -18,12 +18,14 @@ pub mod perf;
 pub mod progress;
 pub mod size;
 pub mod store;
+pub mod twin;
 pub mod uri;
 pub mod ycsb;
 
 /// The program: reads the command line, runs the command, says what went wrong.
 pub fn run() -> ExitCode {
-    let line = args::CommandLine::parse();
+    let mut line = args::CommandLine::parse();
+    line.hand_down_trace();
     match command::run(&line) {
         Ok(outcome) => outcome.into(),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,

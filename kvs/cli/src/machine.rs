@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use nvme_driver::{CompletionMode, Controller, ControllerOptions, QueueOptions, QueuePair};
 use nvme_model::medium::Medium;
-use nvme_model::{Model, ModelOptions, SharedModel};
 use nvme_spec::log_page::FunctionCounters;
-use pcie_host::endpoint::{Endpoint, FunctionId, NANOSECONDS_PER_CYCLE};
+use pcie_host::endpoint::{FunctionId, NANOSECONDS_PER_CYCLE};
 use pcie_host::{Host, HostOptions, SimTransport};
 use rdstore::NvmePageStore;
 
 use crate::ceiling::PortConditions;
 use crate::outcome::CheckFailed;
 use crate::size::show_size;
+use crate::twin::Twin;
 use crate::uri::{Backend, DEFAULT_SIZE_BYTES, DeviceUri, LinkWidth, SimulationOptions};
 
 /// What to do about an image file that is not there.
@@ -36,7 +36,7 @@ pub struct MachineOptions {
     pub missing_file: MissingFile,
     /// Functions to bring up, at most as many as the device has.
     pub functions: usize,
-    /// Keep a handle on the model, for its trace of commands ([`Machine::model`]).
+    /// Keep a handle on the device, for its trace of commands ([`Machine::twin`]).
     pub trace: bool,
 }
 
@@ -48,7 +48,7 @@ pub struct Machine {
     name: String,
     blank: bool,
     created: Option<CreatedFile>,
-    model: Option<SharedModel>,
+    twin: Option<Twin>,
 }
 
 /// What a store's client gets of a machine.
@@ -76,6 +76,7 @@ impl Machine {
     pub fn open(uri: &DeviceUri, options: MachineOptions) -> anyhow::Result<Self> {
         let file = match &uri.backend {
             Backend::Model { file } => file.as_deref(),
+            Backend::Rtl { file } if cfg!(feature = "rtl") => file.as_deref(),
             other => bail!(unavailable(uri, other)),
         };
         let available = uri.simulation.functions();
@@ -90,13 +91,8 @@ impl Machine {
         let (medium, created) = open_medium(uri, file, options.missing_file)?;
         let blank = file.is_none() || created.is_some();
         let name = uri.text.clone();
-        let model = make_model(&name, &uri.simulation, medium)?;
-        let (endpoint, model): (Box<dyn Endpoint>, _) = if options.trace {
-            let model = SharedModel::new(model);
-            (Box::new(model.clone()), Some(model))
-        } else {
-            (Box::new(model), None)
-        };
+        let (endpoint, twin) = Twin::make(uri, medium, options.trace)
+            .with_context(|| format!("making the device of {name}"))?;
         let host = Host::new(host_options(&name, &uri.simulation), endpoint)
             .with_context(|| format!("making the host of {name}"))?;
         let mut machine = Self {
@@ -106,7 +102,7 @@ impl Machine {
             name,
             blank,
             created: created.map(|path| CreatedFile(Some(path))),
-            model,
+            twin,
         };
         machine.bring_up(options.functions)?;
         Ok(machine)
@@ -148,9 +144,9 @@ impl Machine {
         &self.host
     }
 
-    /// The model itself; `None` when it was opened without [`MachineOptions::trace`].
-    pub fn model(&self) -> Option<SharedModel> {
-        self.model.clone()
+    /// The device itself; `None` when it was opened without [`MachineOptions::trace`].
+    pub fn twin(&self) -> Option<Twin> {
+        self.twin.clone()
     }
 
     /// A function's controller.
@@ -273,15 +269,6 @@ fn open_medium(
     Ok((medium, Some(path.to_owned())))
 }
 
-fn make_model(name: &str, simulation: &SimulationOptions, medium: Medium) -> anyhow::Result<Model> {
-    let mut options = ModelOptions::new(medium);
-    options.virtual_functions = simulation.vfs;
-    options.io_queues = simulation.queues;
-    options.timing.mem_cycles = simulation.mem_cycles.into();
-    options.timing.media_cycles = u64::from(simulation.media_us) * 1000 / NANOSECONDS_PER_CYCLE;
-    Model::new(options).with_context(|| format!("making the device of {name}"))
-}
-
 fn host_options(name: &str, simulation: &SimulationOptions) -> HostOptions {
     HostOptions {
         name: name.to_owned(),
@@ -311,8 +298,8 @@ fn unavailable(uri: &DeviceUri, backend: &Backend) -> String {
     match backend {
         Backend::Model { .. } => String::new(),
         Backend::Rtl { .. } => format!(
-            "{uri}: this build has no Verilog device; it comes with a later version, as \
-             `cargo run --release --features rtl -- …`. Use model: until then: the same controller"
+            "{uri}: this build has no Verilog device; `cargo xtask setup`, then \
+             `cargo run --release --features rtl -- …` has it. model: is the same controller"
         ),
         Backend::VfioUser { .. } => format!(
             "{uri}: this build has no vfio-user back end; it comes with a later version. Use model: \

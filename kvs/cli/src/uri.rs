@@ -70,6 +70,8 @@ pub struct SimulationOptions {
     pub media_us: u32,
     /// `host_ns`: what a register access costs the host's software, for each function.
     pub host_ns: u32,
+    /// `--trace`: a file for the waves of the Verilog; no option of the URI.
+    pub waves: Option<PathBuf>,
 }
 
 impl Default for SimulationOptions {
@@ -90,6 +92,7 @@ impl Default for SimulationOptions {
             mem_cycles: 25,
             media_us: 0,
             host_ns: 200,
+            waves: None,
         }
     }
 }
@@ -329,6 +332,7 @@ mod tests {
                 mem_cycles: 40,
                 media_us: 3,
                 host_ns: 500,
+                waves: None,
             }
         );
     }

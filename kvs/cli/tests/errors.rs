@@ -41,6 +41,7 @@ fn a_device_must_be_named() {
 #[test]
 fn back_ends_of_later_versions_say_so() {
     let shell = Shell::new();
+    #[cfg(not(feature = "rtl"))]
     shell.wrong("get --device rtl: k", &["rtl:", "--features rtl", "model:"]);
     shell.wrong(
         "get --device vfio-user:/run/x k",
@@ -52,6 +53,28 @@ fn back_ends_of_later_versions_say_so() {
     );
     let two = "--device model:a.img --device model:b.img";
     shell.wrong(&format!("get {two} k"), &["2 devices", "later version"]);
+}
+
+#[test]
+fn waves_are_the_verilogs() {
+    Shell::new().wrong(
+        "device identify --trace x.fst --device model:",
+        &["--trace", "--device rtl:"],
+    );
+}
+
+#[cfg(feature = "rtl")]
+#[test]
+fn what_the_verilog_has_not_is_named() {
+    let shell = Shell::new();
+    shell.wrong(
+        "device identify --device rtl:?queues=31",
+        &["31 I/O queues", "6 VFs, 4 I/O queues"],
+    );
+    shell.wrong(
+        "device identify --device rtl:?media_us=3",
+        &["media_us=3", "model:"],
+    );
 }
 
 #[test]

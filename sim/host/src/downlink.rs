@@ -91,6 +91,8 @@ pub(crate) struct ReadAnswer {
 pub(crate) struct Downlink {
     down_cycles: Cycle,
     delivery: Delivery,
+    /// Hand over with the first beat, not the last.
+    first_beats: bool,
     link: LinkTimeline,
     request_stream: StreamTimeline,
     completion_stream: StreamTimeline,
@@ -103,10 +105,15 @@ pub(crate) struct Downlink {
 }
 
 impl Downlink {
-    pub(crate) fn new(options: &HostOptions) -> Self {
+    pub(crate) fn new(options: &HostOptions, first_beats: bool) -> Self {
         Self {
             down_cycles: options.down_cycles(),
-            delivery: options.delivery,
+            delivery: if first_beats {
+                Delivery::EachCompletion
+            } else {
+                options.delivery
+            },
+            first_beats,
             link: LinkTimeline::new(options.link_bytes_per_cycle),
             request_stream: StreamTimeline::new(options.port_beat_bytes),
             completion_stream: StreamTimeline::new(options.port_beat_bytes),
@@ -142,7 +149,17 @@ impl Downlink {
         let bytes = REQUEST_HEADER_BYTES + request.payload_bytes();
         let arrived = self.link.pass(ready, bytes + FRAMING_BYTES);
         let at = self.request_stream.pass(ready, arrived, bytes);
+        let at = self.handed_over(at, bytes);
         self.requests.push(at, request);
+    }
+
+    /// When a TLP is handed over whose last beat is in cycle `last`.
+    fn handed_over(&self, last: Cycle, bytes: u64) -> Cycle {
+        if self.first_beats {
+            last + 1 - self.request_stream.beats(bytes)
+        } else {
+            last
+        }
     }
 
     /// The host answers a read in cycle `now`, with completions split by their addresses.
@@ -161,6 +178,7 @@ impl Downlink {
             let tlp_bytes = COMPLETION_HEADER_BYTES + u64::from(length);
             let arrived = self.link.pass(ready, tlp_bytes + FRAMING_BYTES);
             let at = self.completion_stream.pass(ready, arrived, tlp_bytes);
+            let at = self.handed_over(at, tlp_bytes);
             let start = sent;
             sent += length;
             headers += 1;

@@ -188,6 +188,14 @@ pub trait Endpoint {
     /// Something arrives in cycle `at`.
     fn receive(&mut self, at: Cycle, inbound: Inbound<'_>);
 
+    /// Is it simulated beat by beat? Then register accesses and read data come in the cycle of their
+    /// first beat and not of their last, and read data completion by completion whatever the host's
+    /// [`Delivery`](crate::Delivery): the endpoint takes the beats one a cycle, and so the last in the
+    /// same cycle as any other endpoint.
+    fn receives_first_beats(&self) -> bool {
+        false
+    }
+
     /// Number of virtual functions it was built with.
     fn virtual_functions(&self) -> u8;
 

@@ -43,11 +43,16 @@ impl StreamTimeline {
         }
     }
 
+    /// Beats of a TLP of `bytes`.
+    pub(crate) fn beats(&self, bytes: u64) -> u64 {
+        bytes.div_ceil(self.beat_bytes)
+    }
+
     /// Books a TLP of `bytes` (descriptor and data) whose first bytes are there in cycle `ready` and
     /// whose last byte arrives in cycle `arrived`; the cycle of its last beat.
     #[inline]
     pub(crate) fn pass(&mut self, ready: Cycle, arrived: Cycle, bytes: u64) -> Cycle {
-        let beats = bytes.div_ceil(self.beat_bytes);
+        let beats = self.beats(bytes);
         let last = (self.free.max(ready) + beats - 1).max(arrived);
         self.free = last + 1;
         last

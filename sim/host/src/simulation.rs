@@ -109,9 +109,9 @@ impl Simulation {
         let link = config.link();
         endpoint.receive(0, Inbound::Link(link));
         let mut simulation = Self {
+            downlink: Downlink::new(&options, endpoint.receives_first_beats()),
             endpoint,
             block: HardBlock::new(&options, functions, faults),
-            downlink: Downlink::new(&options),
             timers: Calendar::new(),
             config,
             states: vec![FunctionState::default(); functions],

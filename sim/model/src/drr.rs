@@ -3,7 +3,7 @@
 /// An arbiter over at most 64 rows. Each visit of a row allows it `quantum` bytes more; what it does
 /// not use it keeps while it has work, and loses when it has none.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Drr {
+pub struct Drr {
     quantum_bytes: u32,
     active: u64,
     current: usize,
@@ -11,7 +11,8 @@ pub(crate) struct Drr {
 }
 
 impl Drr {
-    pub(crate) fn new(rows: usize, quantum_bytes: u32) -> Self {
+    /// `rows` rows, at most 64, none of them active.
+    pub fn new(rows: usize, quantum_bytes: u32) -> Self {
         assert!(rows <= 64, "a row set is one u64");
         Self {
             quantum_bytes,
@@ -22,28 +23,24 @@ impl Drr {
     }
 
     /// The row has work.
-    pub(crate) fn activate(&mut self, row: usize) {
+    pub fn activate(&mut self, row: usize) {
         self.active |= 1 << row;
     }
 
     /// The row has no work.
-    pub(crate) fn deactivate(&mut self, row: usize) {
+    pub fn deactivate(&mut self, row: usize) {
         self.active &= !(1 << row);
         self.deficit_bytes[row] = 0;
     }
 
     /// Rows with work.
-    pub(crate) const fn active(&self) -> u64 {
+    pub const fn active(&self) -> u64 {
         self.active
     }
 
     /// The row whose turn it is, among the active rows in `allowed`; `cost` is what a row's next
     /// piece would take. The choice stands until [`charge`](Self::charge).
-    pub(crate) fn select(
-        &mut self,
-        allowed: u64,
-        mut cost: impl FnMut(usize) -> u32,
-    ) -> Option<usize> {
+    pub fn select(&mut self, allowed: u64, mut cost: impl FnMut(usize) -> u32) -> Option<usize> {
         let eligible = self.active & allowed;
         if eligible == 0 {
             return None;
@@ -66,7 +63,7 @@ impl Drr {
     }
 
     /// The selected row moves `bytes`.
-    pub(crate) fn charge(&mut self, row: usize, bytes: u32) {
+    pub fn charge(&mut self, row: usize, bytes: u32) {
         debug_assert!(
             self.deficit_bytes[row] >= bytes,
             "row {row} moves more than it may"
@@ -77,13 +74,14 @@ impl Drr {
 
 /// Two levels of [`Drr`]: functions, then the function's queues.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct FairScheduler {
+pub struct FairScheduler {
     functions: Drr,
     queues: Vec<Drr>,
 }
 
 impl FairScheduler {
-    pub(crate) fn new(functions: usize, queues: usize, quantum_bytes: u32) -> Self {
+    /// `queues` queues of each of `functions` functions, none of them active.
+    pub fn new(functions: usize, queues: usize, quantum_bytes: u32) -> Self {
         Self {
             functions: Drr::new(functions, quantum_bytes),
             queues: vec![Drr::new(queues, quantum_bytes); functions],
@@ -91,13 +89,13 @@ impl FairScheduler {
     }
 
     /// The queue has work.
-    pub(crate) fn activate(&mut self, function: usize, queue: usize) {
+    pub fn activate(&mut self, function: usize, queue: usize) {
         self.queues[function].activate(queue);
         self.functions.activate(function);
     }
 
     /// The queue has no work.
-    pub(crate) fn deactivate(&mut self, function: usize, queue: usize) {
+    pub fn deactivate(&mut self, function: usize, queue: usize) {
         self.queues[function].deactivate(queue);
         if self.queues[function].active() == 0 {
             self.functions.deactivate(function);
@@ -105,15 +103,12 @@ impl FairScheduler {
     }
 
     /// Has any queue work?
-    pub(crate) const fn is_active(&self) -> bool {
+    pub const fn is_active(&self) -> bool {
         self.functions.active() != 0
     }
 
     /// Whose turn it is: function, queue, and the cost of its next piece as `cost` tells it.
-    pub(crate) fn select(
-        &mut self,
-        cost: impl Fn(usize, usize) -> u32,
-    ) -> Option<(usize, usize, u32)> {
+    pub fn select(&mut self, cost: impl Fn(usize, usize) -> u32) -> Option<(usize, usize, u32)> {
         let Self { functions, queues } = self;
         // The function that gets the turn is the last one that is asked for its cost.
         let mut last = (0, 0);
@@ -130,7 +125,7 @@ impl FairScheduler {
     }
 
     /// The selected queue moves `bytes`.
-    pub(crate) fn charge(&mut self, function: usize, queue: usize, bytes: u32) {
+    pub fn charge(&mut self, function: usize, queue: usize, bytes: u32) {
         self.functions.charge(function, bytes);
         self.queues[function].charge(queue, bytes);
     }

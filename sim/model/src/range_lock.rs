@@ -18,7 +18,7 @@ struct Row {
 
 /// The table.
 #[derive(Debug)]
-pub(crate) struct RangeLock {
+pub struct RangeLock {
     rows: Vec<Row>,
     rows_per_function: usize,
     present: u64,
@@ -27,15 +27,16 @@ pub(crate) struct RangeLock {
 
 /// A row that a request took.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Request {
-    pub(crate) row: u8,
+pub struct Request {
+    /// Its number.
+    pub row: u8,
     /// Nothing was in its way.
-    pub(crate) granted: bool,
+    pub granted: bool,
 }
 
 impl RangeLock {
     /// A table with `rows_per_function` rows for each function, 64 at most.
-    pub(crate) fn new(functions: usize, rows_per_function: usize) -> Self {
+    pub fn new(functions: usize, rows_per_function: usize) -> Self {
         let rows = functions * rows_per_function;
         assert!(rows <= 64, "a row set is one u64");
         Self {
@@ -47,7 +48,7 @@ impl RangeLock {
     }
 
     /// Asks for bytes `start..end`; `None` when the function has no row left.
-    pub(crate) fn request(
+    pub fn request(
         &mut self,
         function: usize,
         start: u64,
@@ -90,7 +91,7 @@ impl RangeLock {
     }
 
     /// The row goes: its range is free, or its request is withdrawn. Returns the rows granted by that.
-    pub(crate) fn release(&mut self, row: u8) -> u64 {
+    pub fn release(&mut self, row: u8) -> u64 {
         let bit = 1u64 << row;
         debug_assert!(self.present & bit != 0, "row {row} is not in use");
         self.present &= !bit;
@@ -111,19 +112,19 @@ impl RangeLock {
     }
 
     /// Whose request a row is.
-    pub(crate) fn owner(&self, row: u8) -> u16 {
+    pub fn owner(&self, row: u8) -> u16 {
         self.rows[usize::from(row)].owner
     }
 
     /// Range and mode of a row: first byte, first byte after it, exclusive.
-    pub(crate) fn range(&self, row: u8) -> (u64, u64, bool) {
+    pub fn range(&self, row: u8) -> (u64, u64, bool) {
         let row = &self.rows[usize::from(row)];
         (row.start, row.end, row.exclusive)
     }
 
     /// No row is in use.
     #[cfg(test)]
-    pub(crate) const fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.present == 0
     }
 }

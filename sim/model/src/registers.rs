@@ -6,20 +6,21 @@ use pcie_host::endpoint::Port;
 
 use crate::model::Model;
 use crate::schedule::{Engine, NEVER};
+use crate::timing::Geometry;
 
 /// Address bits of the admin queues that registers keep: they are page aligned (§3.1.9).
 const QUEUE_ADDRESS: u64 = !0xfff;
 
-impl Model {
-    /// CAP: what this controller can do (§3.1.1).
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::new()
-            .with_maximum_queue_entries((self.geometry.maximum_queue_entries - 1) as u16)
-            .with_contiguous_queues_required(true)
-            .with_timeout_500_ms(1)
-            .with_command_sets(1)
-    }
+/// CAP: what this controller can do (§3.1.1).
+pub const fn capabilities(geometry: &Geometry) -> Capabilities {
+    Capabilities::new()
+        .with_maximum_queue_entries((geometry.maximum_queue_entries - 1) as u16)
+        .with_contiguous_queues_required(true)
+        .with_timeout_500_ms(1)
+        .with_command_sets(1)
+}
 
+impl Model {
     /// A posted write to BAR0. Writes of other sizes than 4 and 8 bytes, unaligned ones, and those beyond
     /// the BAR do nothing.
     pub(crate) fn write_registers(&mut self, function: usize, offset: u64, data: &[u8]) {
@@ -122,7 +123,7 @@ impl Model {
         let row = &self.functions[function];
         let half = |value: u64| (value >> (8 * (offset & 4))) as u32;
         match offset {
-            0x00 | 0x04 => half(self.capabilities().into_bits()),
+            0x00 | 0x04 => half(capabilities(&self.geometry).into_bits()),
             register::VS => register::VERSION_1_1,
             register::INTMS | register::INTMC => row.interrupt_mask,
             register::CC => row.configuration.into_bits(),

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use anyhow::anyhow;
 use hdrhistogram::Histogram;
-use nvme_model::{CommandTrace, SharedModel, TraceOptions};
+use nvme_model::CommandTrace;
 
 use super::report::LatencyReport;
 use crate::machine::Machine;
+use crate::twin::Twin;
 
 /// Looks between two collections of the device's trace: it costs a copy.
 const LOOKS: u32 = 256;
 
 /// Watches commands pass the port.
 pub(super) struct PortWatch {
-    model: SharedModel,
+    twin: Twin,
     /// Two completions make a command.
     pairs: bool,
     /// The first half of a pair that has ended, by function and queue.
@@ -40,17 +41,14 @@ pub(super) struct Latencies {
 impl PortWatch {
     /// Starts to look at the machine's port; nothing is measured yet.
     pub(super) fn start(machine: &Machine, pairs: bool) -> anyhow::Result<Self> {
-        let model = machine
-            .model()
+        let twin = machine
+            .twin()
             .ok_or_else(|| anyhow!("{}: was opened without its trace", machine.name()))?;
-        model.borrow().set_trace(TraceOptions {
-            commands: true,
-            ..TraceOptions::default()
-        });
+        twin.trace_commands(true);
         let histogram =
             Histogram::new(3).map_err(|error| anyhow!("making a histogram: {error:?}"))?;
         Ok(Self {
-            model,
+            twin,
             pairs,
             halves: BTreeMap::new(),
             looks: 0,
@@ -84,14 +82,14 @@ impl PortWatch {
     /// Stops measuring.
     pub(super) fn finish(mut self) -> Latencies {
         self.collect();
-        self.model.borrow().set_trace(TraceOptions::default());
+        self.twin.trace_commands(false);
         self.latencies.to = self.latest;
         self.latencies
     }
 
     fn collect(&mut self) {
         self.looks = 0;
-        let traces = self.model.borrow().take_command_trace();
+        let traces = self.twin.take_command_trace();
         for trace in traces {
             if trace.queue_id == 0 {
                 continue;

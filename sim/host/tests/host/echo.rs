@@ -57,6 +57,8 @@ pub(crate) struct Echo {
     pub(crate) resets: bool,
     pub(crate) copying: Option<CopyEngine>,
     advanced: Option<Cycle>,
+    /// It is an endpoint that takes beats.
+    first_beats: bool,
 }
 
 impl Echo {
@@ -240,6 +242,10 @@ impl Endpoint for Shared {
         self.0.borrow_mut().receive(at, &inbound);
     }
 
+    fn receives_first_beats(&self) -> bool {
+        self.0.borrow().first_beats
+    }
+
     fn virtual_functions(&self) -> u8 {
         VFS
     }
@@ -264,6 +270,10 @@ pub(crate) const BASE: u64 = 0x7000_0000_0000;
 
 /// A host with a test endpoint and nothing enabled.
 pub(crate) fn bare(options: HostOptions) -> (Host, Rc<RefCell<Echo>>) {
+    bare_of(options, false)
+}
+
+fn bare_of(options: HostOptions, first_beats: bool) -> (Host, Rc<RefCell<Echo>>) {
     let echo = Rc::new(RefCell::new(Echo {
         calendar: BTreeMap::new(),
         sequence: 0,
@@ -275,6 +285,7 @@ pub(crate) fn bare(options: HostOptions) -> (Host, Rc<RefCell<Echo>>) {
         pending: BTreeSet::new(),
         copying: None,
         advanced: None,
+        first_beats,
     }));
     let host = Host::new(options, Box::new(Shared(Rc::clone(&echo)))).expect("good options");
     (host, echo)
@@ -282,8 +293,16 @@ pub(crate) fn bare(options: HostOptions) -> (Host, Rc<RefCell<Echo>>) {
 
 impl Bench {
     pub(crate) fn new(options: HostOptions) -> Self {
+        Self::over(bare(options))
+    }
+
+    /// The same, with an endpoint that takes beats.
+    pub(crate) fn with_beats(options: HostOptions) -> Self {
+        Self::over(bare_of(options, true))
+    }
+
+    fn over((host, echo): (Host, Rc<RefCell<Echo>>)) -> Self {
         use nvme_driver::transport::DmaPurpose::Data;
-        let (host, echo) = bare(options);
         let pf = host.transport(FunctionId::PF).expect("the PF is there");
         let memory = host.allocate(1 << 16).expect("room");
         let access = pcie_host::Access::ReadWrite;

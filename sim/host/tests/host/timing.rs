@@ -102,6 +102,34 @@ fn a_link_slower_than_the_port_is_what_counts() {
     assert_eq!(last, Some(start + 1 + 70 + 16 * 276 / 16 - 1));
 }
 
+/// An endpoint that takes beats gets everything as many cycles earlier as it has beats but one.
+#[test]
+fn first_beats_come_with_the_beats_that_follow() {
+    let read = |bench: &Bench| {
+        let start = bench.soon();
+        for (tag, bytes) in [(0, 512), (1, 4), (2, 64)] {
+            let at = start + u64::from(tag);
+            bench.echo.borrow_mut().read_at(at, tag, BASE, bytes);
+        }
+        bench.finish();
+        bench.assert_clean();
+        let data = bench.echo.borrow().data();
+        let data = data.into_iter();
+        data.map(|(cycle, tag, bytes, _)| (cycle - start, tag, bytes))
+            .collect::<Vec<_>>()
+    };
+    let each = HostOptions {
+        delivery: Delivery::EachCompletion,
+        ..HostOptions::default()
+    };
+    let last_beats = [(78, 0, 256), (87, 0, 256), (88, 1, 4), (91, 2, 64)];
+    let first_beats = [(70, 0, 256), (79, 0, 256), (88, 1, 4), (89, 2, 64)];
+    assert_eq!(read(&Bench::new(each.clone())), last_beats);
+    for options in [HostOptions::default(), each] {
+        assert_eq!(read(&Bench::with_beats(options)), first_beats);
+    }
+}
+
 #[test]
 fn each_completion_can_come_by_itself() {
     let options = HostOptions {

@@ -6,6 +6,7 @@ mod values;
 use nvme_spec::feature::{self as id, SET_SAVE};
 use nvme_spec::{ALL_NAMESPACES, NAMESPACE_ID, Status, SubmissionEntry};
 
+pub use table::{Row as FeatureRow, rows as feature_rows};
 pub use values::Features;
 
 use self::table::Row;

@@ -13,7 +13,7 @@ use super::error_log::ERROR_LOG_ENTRIES;
 use super::{AdminAction, AdminConfig, FunctionAdmin, prp};
 
 /// FR: the firmware revision that Identify and the firmware slot log report.
-pub(super) const FIRMWARE_REVISION: &str = env!("CARGO_PKG_VERSION");
+pub const FIRMWARE_REVISION: &str = env!("CARGO_PKG_VERSION");
 
 /// PCI vendor of the VC709's configuration (Xilinx).
 const VENDOR_ID: u16 = 0x10ee;

@@ -39,6 +39,8 @@ pub use config::AdminConfig;
 pub use counters::IoCounters;
 pub use decoder::{ADMIN_STATUSES, AdminBuffer, ControllerView, execute};
 pub use error_log::{CommandError, ERROR_LOG_ENTRIES};
-pub use feature::Features;
-pub use identify::{controller as identify_controller, namespace as identify_namespace};
+pub use feature::{FeatureRow, Features, feature_rows};
+pub use identify::{
+    FIRMWARE_REVISION, controller as identify_controller, namespace as identify_namespace,
+};
 pub use state::FunctionAdmin;

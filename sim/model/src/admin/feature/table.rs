@@ -2,17 +2,17 @@
 
 use nvme_spec::feature as id;
 
-/// One feature.
+/// One feature, as the controller keeps it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Row {
+pub struct Row {
     /// Feature identifier.
-    pub(super) id: u8,
+    pub id: u8,
     /// Value after reset.
-    pub(super) default: u32,
+    pub default: u32,
     /// Bits that are stored; the other bits are reserved and not looked at, but for:
-    pub(super) stored: u32,
+    pub stored: u32,
     /// Bits that select what this controller does not have.
-    pub(super) must_be_zero: u32,
+    pub must_be_zero: u32,
 }
 
 /// Number of rows.
@@ -84,6 +84,11 @@ const ROWS: [Row; FEATURES] = [
         must_be_zero: 0,
     },
 ];
+
+/// The features there are, in the order of their identifiers.
+pub const fn rows() -> &'static [Row] {
+    &ROWS
+}
 
 impl Row {
     /// The row of a feature identifier.

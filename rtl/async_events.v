@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// async_events: Asynchronous Event Requests that are held, and the events of wrong doorbells (NVMe 1.1 §5.2).
+//
+// An event waits for a request, and for the mask that an event of its type leaves until the error log is read. One that
+// is pending already is not entered again. The older event goes first, with the oldest request.
+
+`resetall
+`timescale 1ns / 1ps
+`default_nettype none
+
+module async_events #(
+    // Functions, and width of a function's number
+    parameter FUNCTIONS = 7,
+    parameter FUNCTION_WIDTH = 3
+) (
+    input wire clk,
+    input wire rst,
+
+    // Functions that lose requests and events
+    input wire [FUNCTIONS-1:0] clear,
+
+    // A request is held; functions that hold as many as they may
+    input  wire                      hold_valid,
+    input  wire [FUNCTION_WIDTH-1:0] hold_function,
+    input  wire [              15:0] hold_id,
+    output reg  [     FUNCTIONS-1:0] full,
+
+    // A doorbell of no queue; a value that cannot be
+    input wire                      wrong_register,
+    input wire                      wrong_value,
+    input wire [FUNCTION_WIDTH-1:0] wrong_function,
+
+    // The error log was read
+    input wire                      unmask_valid,
+    input wire [FUNCTION_WIDTH-1:0] unmask_function,
+
+    // A request is to be completed: when its function's admin CQ has a slot
+    input  wire [     FUNCTIONS-1:0] room,
+    output wire                      event_valid,
+    input  wire                      event_ready,
+    output wire [FUNCTION_WIDTH-1:0] event_function,
+    output wire [              15:0] event_id,
+    output wire [              31:0] event_dword0
+);
+
+  `include "nvme_defs.vh"
+
+  reg [15:0] id_memory[0:(FUNCTIONS<<2)-1];
+  reg [1:0] first_reg[0:FUNCTIONS-1];
+  reg [2:0] held_reg[0:FUNCTIONS-1];
+  reg [FUNCTIONS-1:0] masked_reg, register_reg, value_reg, value_older_reg;
+
+  integer f;
+  reg found;
+  reg [FUNCTION_WIDTH-1:0] chosen;
+  always @* begin
+    found  = 1'b0;
+    chosen = {FUNCTION_WIDTH{1'b0}};
+    for (f = FUNCTIONS - 1; f >= 0; f = f - 1) begin
+      full[f] = held_reg[f] == EVENT_REQUESTS[2:0];
+      if (held_reg[f] != 3'd0 && !masked_reg[f] && (register_reg[f] || value_reg[f]) && room[f] && !clear[f]) begin
+        found  = 1'b1;
+        chosen = f[FUNCTION_WIDTH-1:0];
+      end
+    end
+  end
+
+  wire takes_value = value_reg[chosen] && (!register_reg[chosen] || value_older_reg[chosen]);
+  assign event_valid = found;
+  assign event_function = chosen;
+  assign event_id = id_memory[{chosen, first_reg[chosen]}];
+  assign event_dword0 = takes_value ? EVENT_INVALID_DOORBELL_VALUE : EVENT_INVALID_DOORBELL_REGISTER;
+  wire taken = event_valid && event_ready;
+  wire [1:0] hold_place = first_reg[hold_function] + held_reg[hold_function][1:0];
+
+  always @(posedge clk) begin
+    if (hold_valid) id_memory[{hold_function, hold_place}] <= hold_id;
+    for (f = 0; f < FUNCTIONS; f = f + 1) begin
+      held_reg[f] <= held_reg[f] + {2'd0, hold_valid && hold_function == f[FUNCTION_WIDTH-1:0]} -
+          {2'd0, taken && chosen == f[FUNCTION_WIDTH-1:0]};
+    end
+    if (taken) begin
+      first_reg[chosen]  <= first_reg[chosen] + 2'd1;
+      masked_reg[chosen] <= 1'b1;
+      if (takes_value) value_reg[chosen] <= 1'b0;
+      else register_reg[chosen] <= 1'b0;
+    end
+    if (unmask_valid) masked_reg[unmask_function] <= 1'b0;
+    if (wrong_register) begin
+      register_reg[wrong_function] <= 1'b1;
+      if (!register_reg[wrong_function]) value_older_reg[wrong_function] <= 1'b1;
+    end
+    if (wrong_value) begin
+      value_reg[wrong_function] <= 1'b1;
+      if (!value_reg[wrong_function]) value_older_reg[wrong_function] <= 1'b0;
+    end
+    for (f = 0; f < FUNCTIONS; f = f + 1) begin
+      if (rst || clear[f]) begin
+        first_reg[f] <= 2'd0;
+        held_reg[f] <= 3'd0;
+        masked_reg[f] <= 1'b0;
+        register_reg[f] <= 1'b0;
+        value_reg[f] <= 1'b0;
+      end
+    end
+  end
+
+endmodule
+
+`resetall

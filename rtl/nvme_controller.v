@@ -1,0 +1,1285 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//
+// nvme_controller: an NVMe 1.1 controller with SR-IOV, from the streams of the Virtex-7 Gen3 PCIe block to AXI4 memory.
+//
+// Streams are 256 bit wide, tkeep counts dwords (8 bits), every TLP begins with a beat of its own at
+// bit 0 (no straddling), dword-aligned. Field layouts, all little-endian from bit 0 of the first beat:
+//
+//   CQ  descriptor 16 B, data from bit 128
+//       [1:0] address type  [63:2] address (13:2: offset in BAR0)  [74:64] dword count
+//       [78:75] request type (0 memory read, 1 memory write)  [95:80] requester ID  [103:96] tag
+//       [111:104] target function (0 PF, 64 + n VF n)  [114:112] BAR ID  [120:115] BAR aperture
+//       [123:121] traffic class  [126:124] attributes
+//       tuser[84:0]: [3:0] first byte enables  [7:4] last byte enables  [39:8] byte enables  [40] first
+//       beat  [41] discontinue  [84:42] not looked at
+//   CC  descriptor 12 B, data from bit 96
+//       [6:0] lower address  [9:8] address type  [28:16] byte count  [42:32] dword count
+//       [45:43] completion status (0 success, 1 unsupported request)  [46] poisoned
+//       [63:48] requester ID  [71:64] tag  [79:72] completer function  [87:80] completer bus (0)
+//       [88] completer ID enable (0)  [91:89] traffic class  [94:92] attributes
+//       tuser[32:0]: [0] discontinue (0)  [32:1] parity (0)
+//   RQ  descriptor 16 B, data from bit 128
+//       [1:0] address type (0)  [63:2] address  [74:64] dword count  [78:75] request type (0 read,
+//       1 write)  [79] poisoned (0)  [87:80] requester function (0 PF, 64 + n VF n)  [95:88] 0
+//       [103:96] tag (reads; 0 for writes)  [119:104] 0  [120] requester ID enable (0)
+//       [123:121] traffic class (0)  [126:124] attributes (0: no relaxed ordering)  [127] 0
+//       tuser[59:0]: [3:0] first byte enables  [7:4] last byte enables (0 for one dword)
+//       [11] discontinue (0)  [27:24] sequence number (0)  [59:28] parity (0)
+//   RC  descriptor 12 B, data from bit 96
+//       [11:0] lower address  [15:12] error code (0 good, 1 poisoned, 2 UR or CA status, 8 ended by
+//       FLR, 9 timeout)  [28:16] byte count  [30] request completed  [42:32] dword count
+//       [45:43] completion status (0 success, 1 UR, 4 CA)  [46] poisoned  [63:48] requester ID
+//       [71:64] tag  [87:72] completer ID
+//       tuser[74:0]: [31:0] byte enables  [32] start of frame  [37:34] end of frame
+//       [42] discontinue  [74:43] parity (not looked at)
+//
+// Side-bands hold one bit for each function, bit 0 the PF, bit 1 + n VF n; they may change in any cycle and hold
+// from the cycle after. The 4-bit tready copies and the pairs of cfg_* and cfg_vf_* of the block are joined outside.
+
+`resetall
+`timescale 1ns / 1ps
+`default_nettype none
+
+module nvme_controller #(
+    // Virtual functions beside the PF: 1 to 8
+    parameter VIRTUAL_FUNCTIONS = 6,
+    // I/O queue pairs of each function: 1 to 16
+    parameter IO_QUEUES = 4,
+    // Logical block size, log2 of bytes: 9 or 12
+    parameter LBA_SHIFT = 12,
+    // AWUN = AWUPF = ACWU in bytes: 4,096 to 16,384, whole pages
+    parameter ATOMIC_UNIT_BYTES = 16384,
+    // Outstanding host reads, all functions: 8 to 64
+    parameter TAGS = 64,
+    // Width of an AXI address in bits
+    parameter AXI_ADDRESS_WIDTH = 40,
+    // Width of an AXI ID in bits
+    parameter AXI_ID_WIDTH = 3,
+    // Functions (derived)
+    parameter FUNCTIONS = VIRTUAL_FUNCTIONS + 1
+) (
+    input wire clk,
+    input wire rst,
+
+    // Completer requests: register accesses of the hosts
+    input  wire [255:0] m_axis_cq_tdata,
+    input  wire [  7:0] m_axis_cq_tkeep,
+    input  wire         m_axis_cq_tlast,
+    input  wire [ 84:0] m_axis_cq_tuser,
+    input  wire         m_axis_cq_tvalid,
+    output wire         m_axis_cq_tready,
+    output wire         pcie_cq_np_req,
+
+    // Completer completions: register values
+    output wire [255:0] s_axis_cc_tdata,
+    output wire [  7:0] s_axis_cc_tkeep,
+    output wire         s_axis_cc_tlast,
+    output wire [ 32:0] s_axis_cc_tuser,
+    output wire         s_axis_cc_tvalid,
+    input  wire         s_axis_cc_tready,
+
+    // Requester requests: data, CQEs, MSI-X messages, reads
+    output wire [255:0] s_axis_rq_tdata,
+    output wire [  7:0] s_axis_rq_tkeep,
+    output wire         s_axis_rq_tlast,
+    output wire [ 59:0] s_axis_rq_tuser,
+    output wire         s_axis_rq_tvalid,
+    input  wire         s_axis_rq_tready,
+    // Non-posted credits: a read is sent while both are above 1
+    input  wire [  1:0] pcie_tfc_nph_av,
+    input  wire [  1:0] pcie_tfc_npd_av,
+
+    // Requester completions: data of reads; always taken
+    input  wire [255:0] m_axis_rc_tdata,
+    input  wire [  7:0] m_axis_rc_tkeep,
+    input  wire         m_axis_rc_tlast,
+    input  wire [ 74:0] m_axis_rc_tuser,
+    input  wire         m_axis_rc_tvalid,
+    output wire         m_axis_rc_tready,
+
+    // Link: 0 is 128 bytes, each step doubles; boundary 1 is 128 bytes, 0 is 64
+    input wire [ 2:0] cfg_max_payload,
+    input wire [ 2:0] cfg_max_read_req,
+    input wire        cfg_rcb_status,
+    // Receiver's space for completions: bytes of data, and headers
+    input wire [16:0] completion_space_bytes,
+    input wire [ 8:0] completion_space_headers,
+
+    // Functions: there, may be bus master, MSI-X Message Control
+    input  wire [FUNCTIONS-1:0] cfg_function_enable,
+    input  wire [FUNCTIONS-1:0] cfg_bus_master_enable,
+    input  wire [FUNCTIONS-1:0] cfg_msix_enable,
+    input  wire [FUNCTIONS-1:0] cfg_msix_mask,
+    // Function level reset: a level until the one-cycle answer
+    input  wire [FUNCTIONS-1:0] cfg_flr_in_process,
+    output wire [FUNCTIONS-1:0] cfg_flr_done,
+    // Link down or hot reset: a level; AXI bursts under way still finish
+    input  wire                 hot_reset,
+
+    // Constant while rst is low: blocks of the namespace; serial number, first character in bits 7:0
+    input wire [ 63:0] namespace_blocks,
+    input wire [159:0] serial_number,
+
+    // AXI4 to memory
+    output wire [     AXI_ID_WIDTH-1:0] m_axi_arid,
+    output wire [AXI_ADDRESS_WIDTH-1:0] m_axi_araddr,
+    output wire [                  7:0] m_axi_arlen,
+    output wire [                  2:0] m_axi_arsize,
+    output wire [                  1:0] m_axi_arburst,
+    output wire                         m_axi_arvalid,
+    input  wire                         m_axi_arready,
+    input  wire [     AXI_ID_WIDTH-1:0] m_axi_rid,
+    input  wire [                255:0] m_axi_rdata,
+    input  wire [                  1:0] m_axi_rresp,
+    input  wire                         m_axi_rlast,
+    input  wire                         m_axi_rvalid,
+    output wire                         m_axi_rready,
+    output wire [     AXI_ID_WIDTH-1:0] m_axi_awid,
+    output wire [AXI_ADDRESS_WIDTH-1:0] m_axi_awaddr,
+    output wire [                  7:0] m_axi_awlen,
+    output wire [                  2:0] m_axi_awsize,
+    output wire [                  1:0] m_axi_awburst,
+    output wire                         m_axi_awvalid,
+    input  wire                         m_axi_awready,
+    output wire [                255:0] m_axi_wdata,
+    output wire [                 31:0] m_axi_wstrb,
+    output wire                         m_axi_wlast,
+    output wire                         m_axi_wvalid,
+    input  wire                         m_axi_wready,
+    input  wire [     AXI_ID_WIDTH-1:0] m_axi_bid,
+    input  wire [                  1:0] m_axi_bresp,
+    input  wire                         m_axi_bvalid,
+    output wire                         m_axi_bready
+);
+
+  // Widths of numbers: of a function, a queue of it (or vector), a row of either, a context
+  localparam FW = clog2(FUNCTIONS);
+  localparam QW = clog2(IO_QUEUES + 1);
+  localparam ROW = FW + QW;
+  localparam CTX = FW + 5;
+  localparam ROWS = 1 << ROW;
+  // What a tag is for: {kind, owner (row or context), dword position}
+  localparam POSITION = CTX + 11;
+  localparam OWNER = CTX > ROW ? CTX : ROW;
+  localparam PURPOSE = 2 + OWNER + POSITION;
+
+  `include "nvme_defs.vh"
+  `include "command_kinds.vh"
+  localparam [1:0] FOR_ENTRIES = 2'd1;
+  localparam [1:0] FOR_DATA = 2'd2;
+
+  function integer clog2(input integer count);
+    begin
+      clog2 = 1;
+      while ((1 << clog2) < count) clog2 = clog2 + 1;
+    end
+  endfunction
+
+  generate
+    if (VIRTUAL_FUNCTIONS < 1 || VIRTUAL_FUNCTIONS > 8 || FUNCTIONS != VIRTUAL_FUNCTIONS + 1) begin : gen_functions_check
+      initial $error("VIRTUAL_FUNCTIONS must be 1 to 8, is %0d (instance %m)", VIRTUAL_FUNCTIONS);
+    end
+    if (IO_QUEUES < 1 || IO_QUEUES > 16) begin : gen_queues_check
+      initial $error("IO_QUEUES must be 1 to 16, is %0d (instance %m)", IO_QUEUES);
+    end
+    if (ATOMIC_UNIT_BYTES < 4096 || ATOMIC_UNIT_BYTES > 16384 || ATOMIC_UNIT_BYTES % 4096 != 0) begin : gen_atomic_check
+      initial $error("ATOMIC_UNIT_BYTES must be 4096 to 16384, whole pages, is %0d (instance %m)", ATOMIC_UNIT_BYTES);
+    end
+  endgenerate
+
+  // Registers of all functions
+  wire write_valid;
+  wire [FW-1:0] write_function, read_function;
+  wire [13:2] write_address, read_address;
+  wire [31:0] write_data, read_data, file_data, msix_data;
+  wire [FUNCTIONS-1:0] answers, ready, runs, draining, resetting, quiet, idle, tags_busy, small_waits;
+  wire hot = hot_reset;
+  wire [FUNCTIONS-1:0] gone = draining | {FUNCTIONS{hot}};
+
+  assign pcie_cq_np_req   = 1'b1;
+  assign s_axis_cc_tlast  = 1'b1;
+  assign s_axis_cc_tuser  = 33'd0;
+  assign m_axis_rc_tready = 1'b1;
+
+  register_access #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW)
+  ) access (
+      .clk(clk),
+      .rst(rst),
+      .m_axis_cq_tdata(m_axis_cq_tdata),
+      .m_axis_cq_tlast(m_axis_cq_tlast),
+      .m_axis_cq_tvalid(m_axis_cq_tvalid),
+      .m_axis_cq_discontinue(m_axis_cq_tuser[41]),
+      .m_axis_cq_tready(m_axis_cq_tready),
+      .s_axis_cc_tdata(s_axis_cc_tdata),
+      .s_axis_cc_tkeep(s_axis_cc_tkeep),
+      .s_axis_cc_tvalid(s_axis_cc_tvalid),
+      .s_axis_cc_tready(s_axis_cc_tready),
+      .answers(answers),
+      .write_valid(write_valid),
+      .write_function(write_function),
+      .write_address(write_address),
+      .write_data(write_data),
+      .read_function(read_function),
+      .read_address(read_address),
+      .read_data(read_data)
+  );
+  assign read_data = read_address[13] ? msix_data : file_data;
+
+  wire enable_valid;
+  wire [FW-1:0] enable_function;
+  wire [63:0] enable_submission_address, enable_completion_address;
+  wire [15:0] enable_submission_last, enable_completion_last;
+  wire fatal_valid;
+  wire [FW-1:0] fatal_function;
+  assign quiet = idle & ~tags_busy & ~small_waits;
+
+  register_file #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW)
+  ) registers (
+      .clk(clk),
+      .rst(rst),
+      .write_valid(write_valid && write_address[13:12] == 2'd0),
+      .write_function(write_function),
+      .write_address(write_address),
+      .write_data(write_data),
+      .read_function(read_function),
+      .read_address(read_address),
+      .read_data(file_data),
+      .function_enable(cfg_function_enable),
+      .bus_master(cfg_bus_master_enable),
+      .flr_in_process(cfg_flr_in_process),
+      .flr_done(cfg_flr_done),
+      .hot_reset(hot_reset),
+      .answers(answers),
+      .ready(ready),
+      .runs(runs),
+      .draining(draining),
+      .resetting(resetting),
+      .quiet(quiet),
+      .idle(idle),
+      .fatal_valid(fatal_valid),
+      .fatal_function(fatal_function),
+      .enable_valid(enable_valid),
+      .enable_function(enable_function),
+      .enable_submission_address(enable_submission_address),
+      .enable_completion_address(enable_completion_address),
+      .enable_submission_last(enable_submission_last),
+      .enable_completion_last(enable_completion_last)
+  );
+
+  // Doorbells
+  wire [8:0] doorbell_queue = write_address[11:3];
+  wire rung = write_valid && write_address[13:12] == 2'd1 && ready[write_function] && !draining[write_function];
+  wire doorbell = rung && {23'd0, doorbell_queue} <= IO_QUEUES;
+  wire tail_wrong_queue, tail_wrong_value, head_wrong_queue, head_wrong_value;
+  wire [ROW-1:0] doorbell_row = {write_function, doorbell_queue[QW-1:0]};
+
+  // Queues
+  wire create_submission, create_completion, create_interrupts, drop_submission, remove_submission, remove_completion;
+  wire [ROW-1:0] create_row, delete_row, pop_row, reserve_row, fetch_row, submission_row, completion_row;
+  wire [63:0] create_address, fetch_address, completion_address;
+  wire [15:0] create_last, submission_head;
+  wire [QW-1:0] create_completion_queue, pop_completion_queue, submission_completion_queue;
+  wire [4:0] create_vector, fetch_count, completion_vector;
+  wire delete_empty, fetch_valid, fetch_ready, pop_valid, pop_two, completion_phase, completion_interrupts;
+  wire [3:0] fetch_slot, pop_slot;
+  wire [ROWS-1:0] head_ready, head_pair, head_orphan, submission_live, completion_live, room_one, room_two;
+  wire [ROWS*QW-1:0] completion_queues;
+  wire post_valid, post_claims, release_valid, free_valid;
+  wire [CTX-1:0] free_context;
+
+  // Data of host reads
+  wire rc_valid;
+  wire [1:0] rc_kind, rc_end_kind;
+  wire [OWNER-1:0] rc_owner, rc_end_owner;
+  wire [POSITION-1:3] rc_word;
+  wire [255:0] rc_data;
+  wire [7:0] rc_lanes;
+  wire [2:0] rc_split;
+  wire rc_end_valid, rc_end_failed;
+  wire rc_end_half;
+  wire entries_valid = rc_valid && rc_kind == FOR_ENTRIES;
+  wire [4:0] rc_next = rc_word[7:3] + 5'd1;
+  wire [4:0] rc_lane_0_word = rc_split == 3'd0 ? rc_word[7:3] : rc_next;
+  wire entries_end = rc_end_valid && rc_end_kind == FOR_ENTRIES;
+  assign fatal_function = rc_end_owner[ROW-1:QW];
+  assign fatal_valid = entries_end && rc_end_failed && !draining[fatal_function];
+
+  // Largest read: MRRS, but no more than the receiver's space for completions takes
+  wire [ 8:0] most_headers = completion_space_headers > 9'd1 ? completion_space_headers - 9'd1 : 9'd1;
+  wire [15:0] header_bytes = cfg_rcb_status ? {most_headers, 7'd0} : {1'b0, most_headers, 6'd0};
+  wire [16:0] space = {1'b0, header_bytes} < completion_space_bytes ? {1'b0, header_bytes} : completion_space_bytes;
+  wire [12:0] request_bytes = 13'd128 << cfg_max_read_req;
+  wire [16:0] limited = {4'd0, request_bytes} < space ? {4'd0, request_bytes} : space;
+  wire [16:0] most_bytes = limited < 17'd128 ? 17'd128 : {limited[16:6], 6'd0};
+  wire [ 4:0] fetch_most = most_bytes >= 17'd1024 ? 5'd16 : most_bytes[10:6];
+
+  sq_table #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW),
+      .QUEUES(IO_QUEUES + 1),
+      .QUEUE_WIDTH(QW)
+  ) submission (
+      .clk(clk),
+      .rst(rst),
+      .runs(runs),
+      .clear(gone),
+      .tail_valid(doorbell && !write_address[2]),
+      .tail_row(doorbell_row),
+      .tail_value(write_data),
+      .tail_wrong_queue(tail_wrong_queue),
+      .tail_wrong_value(tail_wrong_value),
+      .create_valid(create_submission || enable_valid),
+      .create_row(enable_valid ? {enable_function, {QW{1'b0}}} : create_row),
+      .create_address(enable_valid ? enable_submission_address : create_address),
+      .create_last(enable_valid ? enable_submission_last : create_last),
+      .create_completion_queue(enable_valid ? {QW{1'b0}} : create_completion_queue),
+      .drop_valid(drop_submission),
+      .remove_valid(remove_submission),
+      .delete_row(delete_row),
+      .delete_empty(delete_empty),
+      .fetch_valid(fetch_valid),
+      .fetch_ready(fetch_ready),
+      .fetch_row(fetch_row),
+      .fetch_slot(fetch_slot),
+      .fetch_address(fetch_address),
+      .fetch_count(fetch_count),
+      .fetch_most(fetch_most),
+      .here_valid(entries_valid && rc_lanes[7] && rc_word[3]),
+      .here_row(rc_owner[ROW-1:0]),
+      .here_slot(rc_word[7:4]),
+      .fuse_valid(entries_valid && rc_lanes[0] && !rc_lane_0_word[0]),
+      .fuse_slot(rc_lane_0_word[4:1]),
+      .fuse_value(rc_data[9:8]),
+      .end_valid(entries_end),
+      .end_row(rc_end_owner[ROW-1:0]),
+      .head_ready(head_ready),
+      .head_pair(head_pair),
+      .head_orphan(head_orphan),
+      .live(submission_live),
+      .pop_valid(pop_valid),
+      .pop_two(pop_two),
+      .pop_row(pop_row),
+      .pop_slot(pop_slot),
+      .done_valid(free_valid),
+      .done_row(submission_row),
+      .pop_completion_queue(pop_completion_queue),
+      .look_row(submission_row),
+      .look_head(submission_head),
+      .look_completion_queue(submission_completion_queue),
+      .completion_queues(completion_queues)
+  );
+
+  cq_table #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW),
+      .QUEUE_WIDTH(QW)
+  ) completion (
+      .clk(clk),
+      .rst(rst),
+      .clear(gone),
+      .head_valid(doorbell && write_address[2]),
+      .head_row(doorbell_row),
+      .head_value(write_data),
+      .head_wrong_queue(head_wrong_queue),
+      .head_wrong_value(head_wrong_value),
+      .create_valid(create_completion || enable_valid),
+      .create_row(enable_valid ? {enable_function, {QW{1'b0}}} : create_row),
+      .create_address(enable_valid ? enable_completion_address : create_address),
+      .create_last(enable_valid ? enable_completion_last : create_last),
+      .create_interrupts(enable_valid || create_interrupts),
+      .create_vector(enable_valid ? 5'd0 : create_vector),
+      .remove_valid(remove_completion),
+      .remove_row(delete_row),
+      .live(completion_live),
+      .room_one(room_one),
+      .room_two(room_two),
+      .reserve_valid(pop_valid),
+      .reserve_two(pop_two),
+      .reserve_row(reserve_row),
+      .release_valid(release_valid),
+      .release_row(completion_row),
+      .post_row(completion_row),
+      .post_valid(post_valid),
+      .post_claims(post_claims),
+      .post_address(completion_address),
+      .post_phase(completion_phase),
+      .post_interrupts(completion_interrupts),
+      .post_vector(completion_vector)
+  );
+
+  // Dispatch and decode
+  wire [ROW+3:0] entry_place;
+  wire [  511:0] entry;
+  wire start_valid, start_pair, start_orphan;
+  wire [ROW-1:0] start_row;
+  wire [CTX-1:0] start_context;
+
+  sqe_memory #(
+      .ROW_WIDTH(ROW)
+  ) entries (
+      .clk(clk),
+      .write_valid(entries_valid),
+      .write_word({rc_owner[ROW-1:0], rc_word[7:3]}),
+      .write_data(rc_data),
+      .write_lanes(rc_lanes),
+      .write_split(rc_split),
+      .read_place(entry_place),
+      .read_entry(entry)
+  );
+
+  dispatcher #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW),
+      .QUEUE_WIDTH(QW)
+  ) dispatch (
+      .clk(clk),
+      .rst(rst),
+      .runs(runs),
+      .head_ready(head_ready),
+      .head_pair(head_pair),
+      .head_orphan(head_orphan),
+      .completion_queues(completion_queues),
+      .room_one(room_one),
+      .room_two(room_two),
+      .pop_valid(pop_valid),
+      .pop_two(pop_two),
+      .pop_row(pop_row),
+      .pop_slot(pop_slot),
+      .pop_completion_queue(pop_completion_queue),
+      .reserve_row(reserve_row),
+      .entry_place(entry_place),
+      .start_valid(start_valid),
+      .start_pair(start_pair),
+      .start_orphan(start_orphan),
+      .start_row(start_row),
+      .start_context(start_context),
+      .free_valid(free_valid),
+      .free_context(free_context),
+      .idle(idle)
+  );
+
+  wire decoded_valid, decoded_admin, decoded_two;
+  wire [CTX-1:0] decoded_context;
+  wire [ROW-1:0] decoded_row;
+  wire [2:0] decoded_kind;
+  wire [15:0] decoded_id, decoded_second_id;
+  wire [10:0] decoded_status, decoded_second_status;
+  wire [AXI_ADDRESS_WIDTH-1:0] decoded_address;
+  wire [17:0] decoded_length;
+  wire [127:0] decoded_prps, decoded_second_prps;
+  wire [511:0] decoded_entry;
+
+  command_decoder #(
+      .CONTEXT_WIDTH(CTX),
+      .ROW_WIDTH(ROW),
+      .LBA_SHIFT(LBA_SHIFT),
+      .ATOMIC_UNIT_BYTES(ATOMIC_UNIT_BYTES),
+      .ADDRESS_WIDTH(AXI_ADDRESS_WIDTH)
+  ) decoder (
+      .clk(clk),
+      .rst(rst),
+      .namespace_blocks(namespace_blocks),
+      .start_valid(start_valid),
+      .start_pair(start_pair),
+      .start_orphan(start_orphan),
+      .start_row(start_row),
+      .start_context(start_context),
+      .entry(entry),
+      .decoded_valid(decoded_valid),
+      .decoded_admin(decoded_admin),
+      .decoded_context(decoded_context),
+      .decoded_row(decoded_row),
+      .decoded_kind(decoded_kind),
+      .decoded_two(decoded_two),
+      .decoded_id(decoded_id),
+      .decoded_second_id(decoded_second_id),
+      .decoded_status(decoded_status),
+      .decoded_second_status(decoded_second_status),
+      .decoded_address(decoded_address),
+      .decoded_length(decoded_length),
+      .decoded_prps(decoded_prps),
+      .decoded_second_prps(decoded_second_prps),
+      .decoded_entry(decoded_entry)
+  );
+
+  // PRP lists are not walked yet: a command that needs one ends with Internal Error, untouched.
+  wire [17:0] page_end = {6'd0, decoded_prps[11:0]} + decoded_length;
+  wire [17:0] second_page_end = {6'd0, decoded_second_prps[11:0]} + decoded_length;
+  wire needs_list = decoded_kind != KIND_STATUS &&
+      (page_end > 18'd8192 || (decoded_kind == KIND_PAIR && second_page_end > 18'd8192));
+  wire is_read = decoded_kind == KIND_READ && !needs_list;
+  wire is_write = decoded_kind != KIND_STATUS && decoded_kind != KIND_READ && !needs_list;
+  wire command_valid = decoded_valid && !decoded_admin;
+
+  wire [CTX-1:0] end_context, lock_context, read_context, grant_context;
+  wire [ROW-1:0] end_row;
+  wire end_two;
+  wire [15:0] end_id, end_second_id;
+  wire [2:0] lock_kind, grant_kind, read_kind, fetch_kind, out_kind, compared_kind;
+  wire [CTX-1:0] data_context, out_context, compared_context;
+  wire [17:0] data_length, out_length;
+  wire [127:0] data_prps, data_second_prps;
+  wire [10:0] data_second_status, compared_own_status;
+  wire [AXI_ADDRESS_WIDTH-1:0] out_address;
+  wire [AXI_ADDRESS_WIDTH-1:0] lock_address, read_medium;
+  wire [17:0] lock_length, read_length;
+  wire [127:0] read_prps;
+
+  context_table #(
+      .CONTEXT_WIDTH(CTX),
+      .ROW_WIDTH(ROW),
+      .ADDRESS_WIDTH(AXI_ADDRESS_WIDTH)
+  ) contexts (
+      .clk(clk),
+      .write_valid(decoded_valid),
+      .write_context(decoded_context),
+      .write_row(decoded_row),
+      .write_kind(decoded_kind),
+      .write_two(decoded_two && !decoded_admin),
+      .write_id(decoded_id),
+      .write_second_id(decoded_second_id),
+      .write_second_status(decoded_second_status),
+      .write_address(decoded_address),
+      .write_length(decoded_length),
+      .write_prps(decoded_prps),
+      .write_second_prps(decoded_second_prps),
+      .end_context(end_context),
+      .end_row(end_row),
+      .end_two(end_two),
+      .end_id(end_id),
+      .end_second_id(end_second_id),
+      .lock_context(lock_context),
+      .lock_kind(lock_kind),
+      .lock_address(lock_address),
+      .lock_length(lock_length),
+      .read_context(read_context),
+      .read_address(read_medium),
+      .read_length(read_length),
+      .read_prps(read_prps),
+      .read_kind(read_kind),
+      .fetch_context(data_context),
+      .fetch_kind(fetch_kind),
+      .fetch_length(data_length),
+      .fetch_prps(data_prps),
+      .fetch_second_prps(data_second_prps),
+      .fetch_second_status(data_second_status),
+      .out_context(out_context),
+      .out_kind(out_kind),
+      .out_address(out_address),
+      .out_length(out_length),
+      .compared_context(compared_context),
+      .compared_kind(compared_kind),
+      .compared_second_status(compared_own_status),
+      .grant_context(grant_context),
+      .grant_kind(grant_kind)
+  );
+
+  // Commands that end with statuses: those refused (by the decoder, or for want of their data), and those that are
+  // through with the medium
+  wire ended_valid, ended_ready, refused_valid, moved_valid, filled_valid, filled_first_failed, filled_second_failed;
+  wire [CTX-1:0] ended_context, refused_context, moved_context, filled_context, write_end_context;
+  wire [10:0] refused_status, refused_second_status, moved_status, moved_second_status, write_end_status;
+  wire [10:0] write_end_second_status;
+  wire write_end;
+  reg refused_reg;
+  reg [CTX+21:0] refused_entry_reg;
+  wire filled_bad = filled_first_failed || gone[filled_context[CTX-1:5]];
+  wire filled_ready = !(filled_bad && refused_reg);
+  wire filled_good = filled_valid && !filled_bad;
+  always @(posedge clk) begin
+    refused_reg <= command_valid && !is_read && !is_write && !rst;
+    refused_entry_reg <= {
+      decoded_context,
+      needs_list ? STATUS_INTERNAL_ERROR : decoded_status,
+      needs_list && decoded_two ? STATUS_ABORTED_FAILED_FUSED : decoded_second_status
+    };
+  end
+  sync_fifo #(
+      .WIDTH(CTX + 22),
+      .DEPTH_WIDTH(CTX)
+  ) refused (
+      .clk(clk),
+      .rst(rst),
+      .push_valid(refused_reg || (filled_valid && filled_bad)),
+      .push_entry(
+          refused_reg ? refused_entry_reg : {filled_context, STATUS_DATA_TRANSFER_ERROR, STATUS_ABORTED_FAILED_FUSED}
+      ),
+      .valid(refused_valid),
+      .entry({refused_context, refused_status, refused_second_status}),
+      .pop(ended_ready && !moved_valid)
+  );
+  sync_fifo #(
+      .WIDTH(CTX + 22),
+      .DEPTH_WIDTH(CTX)
+  ) moved (
+      .clk(clk),
+      .rst(rst),
+      .push_valid(write_end),
+      .push_entry({write_end_context, write_end_status, write_end_second_status}),
+      .valid(moved_valid),
+      .entry({moved_context, moved_status, moved_second_status}),
+      .pop(ended_ready)
+  );
+  assign ended_valid   = moved_valid || refused_valid;
+  assign ended_context = moved_valid ? moved_context : refused_context;
+  wire [10:0] ended_status = moved_valid ? moved_status : refused_status;
+  wire [10:0] ended_second_status = moved_valid ? moved_second_status : refused_second_status;
+
+  // Host data of Writes and Compares
+  wire data_read, data_read_half, data_read_ready, unsent_valid;
+  wire [FW-1:0] data_read_function;
+  wire [63:0] data_read_address;
+  wire [12:0] data_read_bytes;
+  wire [CTX-1:0] data_read_context;
+  wire [10:0] data_read_dword;
+  wire [PURPOSE-1:0] unsent_purpose;
+  data_fetch #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW)
+  ) fetcher (
+      .clk(clk),
+      .rst(rst),
+      .gone(gone),
+      .most_bytes(most_bytes > 17'd4096 ? 13'd4096 : most_bytes[12:0]),
+      .start_valid(command_valid && is_write),
+      .start_context(decoded_context),
+      .look_context(data_context),
+      .look_pair(fetch_kind == KIND_PAIR && data_second_status == STATUS_SUCCESS),
+      .look_length(data_length),
+      .look_prps(data_prps),
+      .look_second_prps(data_second_prps),
+      .read_valid(data_read),
+      .read_ready(data_read_ready),
+      .read_function(data_read_function),
+      .read_address(data_read_address),
+      .read_bytes(data_read_bytes),
+      .read_context(data_read_context),
+      .read_half(data_read_half),
+      .read_dword(data_read_dword),
+      .end_valid(rc_end_valid && rc_end_kind == FOR_DATA),
+      .end_context(rc_end_owner[CTX-1:0]),
+      .end_half(rc_end_half),
+      .end_failed(rc_end_failed),
+      .unsent_valid(unsent_valid && unsent_purpose[PURPOSE-1-:2] == FOR_DATA),
+      .unsent_context(unsent_purpose[POSITION+:CTX]),
+      .forget(hot_reset),
+      .filled_valid(filled_valid),
+      .filled_ready(filled_ready),
+      .filled_context(filled_context),
+      .filled_first_failed(filled_first_failed),
+      .filled_second_failed(filled_second_failed)
+  );
+
+  // Pairs whose Write has lost its data: they compare all the same.
+  reg [(1<<CTX)-1:0] second_lost_reg;
+  always @(posedge clk) if (filled_valid) second_lost_reg[filled_context] <= filled_second_failed;
+
+  wire word_enable;
+  wire [CTX+7:0] out_word, compare_word;
+  wire [255:0] compare_data;
+  buffer_memory #(
+      .WORD_WIDTH(CTX + 8)
+  ) buffers (
+      .clk(clk),
+      .write_valid(rc_valid && rc_kind == FOR_DATA),
+      .write_word(rc_word),
+      .write_data(rc_data),
+      .write_lanes(rc_lanes),
+      .write_split(rc_split),
+      .out_enable(word_enable),
+      .out_word(out_word),
+      .out_data(m_axi_wdata),
+      .compare_word(compare_word),
+      .compare_data(compare_data)
+  );
+
+  // The range lock
+  wire [FUNCTIONS-1:0] lock_waits, lock_free;
+  wire [FW-1:0] lock_function;
+  wire lock_any;
+  reg [FW-1:0] lock_from_reg;
+  wire [AXI_ADDRESS_WIDTH-1:0] lock_last_byte = lock_address + {{(AXI_ADDRESS_WIDTH - 18) {1'b0}}, lock_length} - 1'b1;
+  wire grant_valid;
+  wire [5:0] grant_row, read_release_row, write_end_row;
+  wire read_release;
+  always @(posedge clk) begin
+    if (lock_any) lock_from_reg <= lock_function == FUNCTIONS[FW-1:0] - 1'b1 ? {FW{1'b0}} : lock_function + 1'b1;
+    if (rst) lock_from_reg <= {FW{1'b0}};
+  end
+
+  // Commands whose data are there go before Reads: there is one in a data phase, and Reads come every four cycles.
+  wire [FUNCTIONS-1:0] filled_waits;
+  wire [FW-1:0] lock_read_function, lock_filled_function;
+  wire [CTX-1:0] lock_read_context, lock_filled_context;
+  wire lock_read_any, lock_filled_any;
+  assign lock_any = lock_read_any || lock_filled_any;
+  assign lock_function = lock_filled_any ? lock_filled_function : lock_read_function;
+  assign lock_context = lock_filled_any ? lock_filled_context : lock_read_context;
+  function_fifos #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW),
+      .WIDTH(CTX)
+  ) lock_requests (
+      .clk(clk),
+      .rst(rst),
+      .push_valid(command_valid && is_read),
+      .push_entry(decoded_context),
+      .waits(lock_waits),
+      .look_function(lock_read_function),
+      .look_entry(lock_read_context),
+      .pop_valid(lock_read_any && !lock_filled_any)
+  );
+  function_fifos #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW),
+      .WIDTH(CTX)
+  ) lock_requests_filled (
+      .clk(clk),
+      .rst(rst),
+      .push_valid(filled_good),
+      .push_entry(filled_context),
+      .waits(filled_waits),
+      .look_function(lock_filled_function),
+      .look_entry(lock_filled_context),
+      .pop_valid(lock_filled_any)
+  );
+  round_robin #(
+      .COUNT(FUNCTIONS),
+      .WIDTH(FW)
+  ) lock_turn (
+      .request(lock_waits & lock_free),
+      .from(lock_from_reg),
+      .chosen(lock_read_function),
+      .valid(lock_read_any)
+  );
+  round_robin #(
+      .COUNT(FUNCTIONS),
+      .WIDTH(FW)
+  ) lock_turn_filled (
+      .request(filled_waits & lock_free),
+      .from(lock_from_reg),
+      .chosen(lock_filled_function),
+      .valid(lock_filled_any)
+  );
+  range_lock #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW),
+      .ROWS_PER_FUNCTION(7),
+      .ADDRESS_WIDTH(AXI_ADDRESS_WIDTH - 9),
+      .CONTEXT_WIDTH(CTX)
+  ) lock (
+      .clk(clk),
+      .rst(rst),
+      .free(lock_free),
+      .request_valid(lock_any),
+      .request_context(lock_context),
+      .request_first(lock_address[AXI_ADDRESS_WIDTH-1:9]),
+      .request_last(lock_last_byte[AXI_ADDRESS_WIDTH-1:9]),
+      .request_exclusive(lock_kind == KIND_WRITE || lock_kind == KIND_PAIR),
+      .grant_valid(grant_valid),
+      .grant_ready(1'b1),
+      .grant_context(grant_context),
+      .grant_row(grant_row),
+      .release_valid(read_release),
+      .release_row(read_release_row),
+      .release_write_valid(write_end),
+      .release_write_row(write_end_row)
+  );
+
+  // Medium to host, and to the comparator
+  wire compared_valid, compared_differs;
+  wire [AXI_ID_WIDTH+7:0] store_word;
+  wire [(8<<AXI_ID_WIDTH)-1:0] words;
+  wire read_burst, read_burst_last, sent_valid, sent_admin, sent_last;
+  wire [CTX-1:0] read_burst_context, sent_context, page_context, admin_burst_context;
+  wire [AXI_ID_WIDTH-1:0] read_burst_buffer, sent_buffer;
+  wire [63:0] read_burst_address, admin_burst_address;
+  wire [12:0] read_burst_length, admin_burst_length;
+  wire [11:0] read_burst_offset, admin_burst_offset;
+  wire admin_burst, admin_burst_last, admin_room;
+  wire [3*FUNCTIONS-1:0] pages;
+  wire [7:0] page_word;
+  wire [511:0] page_data;
+
+  read_path #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW),
+      .ADDRESS_WIDTH(AXI_ADDRESS_WIDTH),
+      .ID_WIDTH(AXI_ID_WIDTH)
+  ) reader (
+      .clk(clk),
+      .rst(rst),
+      .start_valid(grant_valid && grant_kind != KIND_WRITE),
+      .start_context(grant_context),
+      .start_lock_row(grant_row),
+      .look_context(read_context),
+      .look_address(read_medium),
+      .look_length(read_length),
+      .look_prps(read_prps),
+      .look_compares(read_kind != KIND_READ),
+      .m_axi_arid(m_axi_arid),
+      .m_axi_araddr(m_axi_araddr),
+      .m_axi_arlen(m_axi_arlen),
+      .m_axi_arvalid(m_axi_arvalid),
+      .m_axi_arready(m_axi_arready),
+      .m_axi_rid(m_axi_rid),
+      .m_axi_rvalid(m_axi_rvalid),
+      .m_axi_rdata(m_axi_rdata),
+      .compare_word(compare_word),
+      .compare_data(compare_data),
+      .compared_valid(compared_valid),
+      .compared_context(compared_context),
+      .compared_differs(compared_differs),
+      .store_word(store_word),
+      .words(words),
+      .burst_valid(read_burst),
+      .burst_context(read_burst_context),
+      .burst_buffer(read_burst_buffer),
+      .burst_address(read_burst_address),
+      .burst_length(read_burst_length),
+      .burst_offset(read_burst_offset),
+      .burst_last(read_burst_last),
+      .sent_valid(sent_valid && !sent_admin),
+      .sent_buffer(sent_buffer),
+      .release_valid(read_release),
+      .release_row(read_release_row)
+  );
+  assign m_axi_arsize  = 3'd5;
+  assign m_axi_arburst = 2'd1;
+  assign m_axi_rready  = 1'b1;
+
+  wire data_valid, data_ready, data_first, data_last, data_one_dword;
+  wire [FW-1:0] data_function;
+  wire [255:0] data_beat;
+  wire [7:0] data_keep;
+  wire admin_burst_ready = admin_room && !read_burst;
+
+  read_sender #(
+      .FUNCTION_WIDTH(FW),
+      .ID_WIDTH(AXI_ID_WIDTH)
+  ) sender (
+      .clk(clk),
+      .rst(rst),
+      .max_payload(cfg_max_payload),
+      .burst_valid(read_burst || (admin_burst && admin_burst_ready)),
+      .burst_admin(!read_burst),
+      .burst_context(read_burst ? read_burst_context : admin_burst_context),
+      .burst_buffer(read_burst_buffer),
+      .burst_address(read_burst ? read_burst_address : admin_burst_address),
+      .burst_length(read_burst ? read_burst_length : admin_burst_length),
+      .burst_offset(read_burst ? read_burst_offset : admin_burst_offset),
+      .burst_last(read_burst ? read_burst_last : admin_burst_last),
+      .admin_room(admin_room),
+      .store_valid(m_axi_rvalid),
+      .store_word(store_word),
+      .store_data(m_axi_rdata),
+      .words(words),
+      .page_context(page_context),
+      .page_word(page_word),
+      .page_data(page_data),
+      .data_valid(data_valid),
+      .data_ready(data_ready),
+      .data_function(data_function),
+      .data_beat(data_beat),
+      .data_keep(data_keep),
+      .data_first(data_first),
+      .data_last(data_last),
+      .data_one_dword(data_one_dword),
+      .sent_valid(sent_valid),
+      .sent_admin(sent_admin),
+      .sent_buffer(sent_buffer),
+      .sent_last(sent_last),
+      .sent_context(sent_context)
+  );
+
+  // Asynchronous events
+  wire hold_valid, log_read_valid, event_valid, event_ready;
+  wire [FW-1:0] hold_function, event_function;
+  wire [15:0] hold_id, event_id;
+  wire [31:0] event_dword0;
+  wire [FUNCTIONS-1:0] hold_full;
+  reg [FUNCTIONS-1:0] admin_room_one;
+  integer f;
+  always @* for (f = 0; f < FUNCTIONS; f = f + 1) admin_room_one[f] = room_one[f<<QW] && !pop_valid;
+  async_events #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW)
+  ) events (
+      .clk(clk),
+      .rst(rst),
+      .clear(gone),
+      .hold_valid(hold_valid),
+      .hold_function(hold_function),
+      .hold_id(hold_id),
+      .full(hold_full),
+      .wrong_register((rung && !doorbell) || tail_wrong_queue || head_wrong_queue),
+      .wrong_value(tail_wrong_value || head_wrong_value),
+      .wrong_function(write_function),
+      .unmask_valid(log_read_valid),
+      .unmask_function(hold_function),
+      .room(admin_room_one),
+      .event_valid(event_valid),
+      .event_ready(event_ready),
+      .event_function(event_function),
+      .event_id(event_id),
+      .event_dword0(event_dword0)
+  );
+
+  // Admin commands
+  wire admin_end, admin_end_ready, admin_silent;
+  wire [CTX-1:0] admin_end_context;
+  wire [10:0] admin_status;
+  wire [31:0] admin_dword0;
+  admin_engine #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW),
+      .IO_QUEUES(IO_QUEUES),
+      .QUEUE_WIDTH(QW)
+  ) admin (
+      .clk(clk),
+      .rst(rst),
+      .clear(gone),
+      .start_valid(decoded_valid && decoded_admin),
+      .start_context(decoded_context),
+      .start_entry(decoded_entry),
+      .submission_live(submission_live),
+      .completion_live(completion_live),
+      .completion_queues(completion_queues),
+      .create_submission_valid(create_submission),
+      .create_completion_valid(create_completion),
+      .create_row(create_row),
+      .create_address(create_address),
+      .create_last(create_last),
+      .create_completion_queue(create_completion_queue),
+      .create_interrupts(create_interrupts),
+      .create_vector(create_vector),
+      .drop_submission_valid(drop_submission),
+      .remove_submission_valid(remove_submission),
+      .remove_completion_valid(remove_completion),
+      .delete_row(delete_row),
+      .delete_empty(delete_empty),
+      .burst_valid(admin_burst),
+      .burst_ready(admin_burst_ready),
+      .burst_context(admin_burst_context),
+      .burst_address(admin_burst_address),
+      .burst_length(admin_burst_length),
+      .burst_offset(admin_burst_offset),
+      .burst_last(admin_burst_last),
+      .pages(pages),
+      .end_valid(admin_end),
+      .end_ready(admin_end_ready && !enable_valid),
+      .end_context(admin_end_context),
+      .end_status(admin_status),
+      .end_dword0(admin_dword0),
+      .end_silent(admin_silent),
+      .hold_valid(hold_valid),
+      .hold_function(hold_function),
+      .hold_id(hold_id),
+      .hold_full(hold_full),
+      .log_read_valid(log_read_valid)
+  );
+
+  wire [FW-1:0] page_function = page_context[CTX-1:5];
+  wire [2:0] page = pages[3*page_function+:3];
+  wire [7:0] page_low = page_word - 8'd1;
+  genvar side;
+  generate
+    for (side = 0; side < 2; side = side + 1) begin : gen_page
+      admin_page #(
+          .FUNCTIONS(FUNCTIONS),
+          .FUNCTION_WIDTH(FW),
+          .LBA_SHIFT(LBA_SHIFT),
+          .ATOMIC_UNIT_BYTES(ATOMIC_UNIT_BYTES)
+      ) words_of_page (
+          .page(page),
+          .word(side == 0 ? page_low[6:0] : page_word[6:0]),
+          .function_number(page_function),
+          .namespace_blocks(namespace_blocks),
+          .serial_number(serial_number),
+          .data(page_data[256*side+:256])
+      );
+    end
+  endgenerate
+
+  // Completions and interrupts
+  wire raise_valid, raise_sends, pending_valid, pending_taken;
+  wire [FW-1:0] raise_function;
+  wire [4:0] raise_vector;
+  wire [63:0] raise_address, pending_address;
+  wire [31:0] raise_data, pending_data;
+  wire [ROW-1:0] pending_row;
+  wire ce_valid, ce_ready;
+  wire [FW-1:0] ce_function;
+  wire [  63:0] ce_address;
+  wire [  10:0] ce_dwords;
+  wire [ 127:0] ce_data;
+
+  completion_engine #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW),
+      .QUEUE_WIDTH(QW)
+  ) completer (
+      .clk(clk),
+      .rst(rst),
+      .silent(gone),
+      .sent_valid(sent_valid && sent_last),
+      .sent_context(sent_context),
+      .ended_valid(ended_valid),
+      .ended_ready(ended_ready),
+      .ended_context(ended_context),
+      .ended_status(ended_status),
+      .ended_second_status(ended_second_status),
+      .admin_valid(admin_end && !enable_valid),
+      .admin_ready(admin_end_ready),
+      .admin_context(admin_end_context),
+      .admin_status(admin_status),
+      .admin_dword0(admin_dword0),
+      .admin_silent(admin_silent),
+      .event_valid(event_valid),
+      .event_ready(event_ready),
+      .event_function(event_function),
+      .event_id(event_id),
+      .event_dword0(event_dword0),
+      .look_context(end_context),
+      .look_row(end_row),
+      .look_two(end_two),
+      .look_id(end_id),
+      .look_second_id(end_second_id),
+      .submission_row(submission_row),
+      .submission_head(submission_head),
+      .completion_queue(submission_completion_queue),
+      .completion_row(completion_row),
+      .completion_address(completion_address),
+      .completion_phase(completion_phase),
+      .completion_interrupts(completion_interrupts),
+      .completion_vector(completion_vector),
+      .post_valid(post_valid),
+      .post_claims(post_claims),
+      .release_valid(release_valid),
+      .free_valid(free_valid),
+      .free_context(free_context),
+      .raise_valid(raise_valid),
+      .raise_function(raise_function),
+      .raise_vector(raise_vector),
+      .raise_sends(raise_sends),
+      .raise_address(raise_address),
+      .raise_data(raise_data),
+      .pending_valid(pending_valid),
+      .pending_taken(pending_taken),
+      .pending_function(pending_row[ROW-1:QW]),
+      .pending_address(pending_address),
+      .pending_data(pending_data),
+      .small_valid(ce_valid),
+      .small_ready(ce_ready),
+      .small_function(ce_function),
+      .small_address(ce_address),
+      .small_dwords(ce_dwords),
+      .small_data(ce_data)
+  );
+
+  msix_table #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW),
+      .VECTORS(IO_QUEUES + 1),
+      .VECTOR_WIDTH(QW)
+  ) msix (
+      .clk(clk),
+      .rst(rst),
+      .enable(cfg_msix_enable),
+      .mask(cfg_msix_mask | gone),
+      .clear_pending(gone),
+      .clear_table(resetting | {FUNCTIONS{hot}} | ~cfg_function_enable),
+      .write_valid(write_valid && write_address[13:12] == 2'd2),
+      .write_function(write_function),
+      .write_address(write_address[11:2]),
+      .write_data(write_data),
+      .read_function(read_function),
+      .read_address(read_address[11:2]),
+      .read_pending(read_address[12]),
+      .read_data(msix_data),
+      .raise_valid(raise_valid),
+      .raise_row({raise_function, raise_vector[QW-1:0]}),
+      .raise_sends(raise_sends),
+      .raise_address(raise_address),
+      .raise_data(raise_data),
+      .pending_valid(pending_valid),
+      .pending_taken(pending_taken),
+      .pending_row(pending_row),
+      .pending_address(pending_address),
+      .pending_data(pending_data)
+  );
+
+  // Host reads: what the completion engine sends goes first, then SQE fetches, then data
+  wire take_ready, small_ready;
+  wire [5:0] take_tag, look_tag, unsent_tag;
+  wire look_used, come_valid, come_last;
+  wire [PURPOSE-1:0] look_purpose;
+  wire [10:0] look_remaining, look_received, come_dwords;
+  wire any_read = (fetch_valid || data_read) && small_ready && !ce_valid;
+  wire read_push = any_read && take_ready;
+  assign fetch_ready = read_push;
+  assign data_read_ready = read_push && !fetch_valid;
+  assign ce_ready = small_ready;
+  wire [FW-1:0] push_function = fetch_valid ? fetch_row[ROW-1:QW] : data_read_function;
+  wire [63:0] push_address = fetch_valid ? fetch_address : data_read_address;
+  wire [12:0] push_bytes = fetch_valid ? {2'd0, fetch_count, 6'd0} : data_read_bytes;
+  wire [PURPOSE-1:0] entries_purpose = {
+    FOR_ENTRIES, {(OWNER - ROW) {1'b0}}, fetch_row, {(POSITION - 8) {1'b0}}, fetch_slot, 4'd0
+  };
+  wire [PURPOSE-1:0] data_purpose = {
+    FOR_DATA, data_read_context, data_read_context[CTX-1:5], data_read_context[3:0], data_read_half, data_read_dword
+  };
+
+  tag_table #(
+      .TAGS(TAGS),
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW),
+      .PURPOSE_WIDTH(PURPOSE)
+  ) tags (
+      .clk(clk),
+      .rst(rst),
+      .space_bytes(completion_space_bytes),
+      .space_headers(completion_space_headers),
+      .boundary_128(cfg_rcb_status),
+      .take_valid(any_read),
+      .take_ready(take_ready),
+      .take_function(push_function),
+      .take_address(push_address[11:0]),
+      .take_bytes(push_bytes),
+      .take_purpose(fetch_valid ? entries_purpose : data_purpose),
+      .take_tag(take_tag),
+      .look_tag(look_tag),
+      .look_used(look_used),
+      .look_purpose(look_purpose),
+      .look_remaining_dwords(look_remaining),
+      .look_received_dwords(look_received),
+      .come_valid(come_valid),
+      .come_dwords(come_dwords),
+      .come_last(come_last),
+      .unsent_valid(unsent_valid),
+      .unsent_tag(unsent_tag),
+      .unsent_purpose(unsent_purpose),
+      .forget(hot_reset),
+      .busy(tags_busy)
+  );
+
+  rc_router #(
+      .OWNER_WIDTH(OWNER),
+      .POSITION_WIDTH(POSITION)
+  ) router (
+      .clk(clk),
+      .rst(rst),
+      .m_axis_rc_tdata(m_axis_rc_tdata),
+      .m_axis_rc_tkeep(m_axis_rc_tkeep),
+      .m_axis_rc_tlast(m_axis_rc_tlast),
+      .m_axis_rc_sof(m_axis_rc_tuser[32]),
+      .m_axis_rc_discontinue(m_axis_rc_tuser[42]),
+      .m_axis_rc_tvalid(m_axis_rc_tvalid),
+      .look_tag(look_tag),
+      .look_used(look_used),
+      .look_purpose(look_purpose),
+      .look_remaining_dwords(look_remaining),
+      .look_received_dwords(look_received),
+      .come_valid(come_valid),
+      .come_dwords(come_dwords),
+      .come_last(come_last),
+      .write_valid(rc_valid),
+      .write_kind(rc_kind),
+      .write_owner(rc_owner),
+      .write_word(rc_word),
+      .write_data(rc_data),
+      .write_lanes(rc_lanes),
+      .write_split(rc_split),
+      .end_valid(rc_end_valid),
+      .end_kind(rc_end_kind),
+      .end_owner(rc_end_owner),
+      .end_half(rc_end_half),
+      .end_failed(rc_end_failed)
+  );
+
+  // The way out
+  rq_port #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW)
+  ) requests (
+      .clk(clk),
+      .rst(rst),
+      .may_send(cfg_bus_master_enable & cfg_function_enable & ~gone),
+      .read_credit(pcie_tfc_nph_av > 2'd1 && pcie_tfc_npd_av > 2'd1),
+      .small_valid(ce_valid || read_push),
+      .small_ready(small_ready),
+      .small_is_read(!ce_valid),
+      .small_function(ce_valid ? ce_function : push_function),
+      .small_address(ce_valid ? ce_address : push_address),
+      .small_dwords(ce_valid ? ce_dwords : push_bytes[12:2]),
+      .small_tag(take_tag),
+      .small_data(ce_valid ? ce_data : 128'd0),
+      .small_waits(small_waits),
+      .data_valid(data_valid),
+      .data_ready(data_ready),
+      .data_function(data_function),
+      .data_beat(data_beat),
+      .data_keep(data_keep),
+      .data_first(data_first),
+      .data_last(data_last),
+      .data_one_dword(data_one_dword),
+      .unsent_valid(unsent_valid),
+      .unsent_tag(unsent_tag),
+      .s_axis_rq_tdata(s_axis_rq_tdata),
+      .s_axis_rq_tkeep(s_axis_rq_tkeep),
+      .s_axis_rq_tlast(s_axis_rq_tlast),
+      .s_axis_rq_tuser(s_axis_rq_tuser),
+      .s_axis_rq_tvalid(s_axis_rq_tvalid),
+      .s_axis_rq_tready(s_axis_rq_tready)
+  );
+
+  // Host to medium
+  wire second_lost = second_lost_reg[compared_context];
+  write_path #(
+      .CONTEXT_WIDTH(CTX),
+      .ADDRESS_WIDTH(AXI_ADDRESS_WIDTH)
+  ) writer (
+      .clk(clk),
+      .rst(rst),
+      .grant_valid(grant_valid && grant_kind != KIND_READ),
+      .grant_context(grant_context),
+      .grant_row(grant_row),
+      .grant_writes(grant_kind == KIND_WRITE),
+      .compared_valid(compared_valid),
+      .compared_context(compared_context),
+      .compared_differs(compared_differs),
+      .compared_writes(compared_kind == KIND_PAIR && compared_own_status == STATUS_SUCCESS && !second_lost),
+      .compared_second_status(second_lost ? STATUS_DATA_TRANSFER_ERROR : compared_own_status),
+      .look_context(out_context),
+      .look_pair(out_kind == KIND_PAIR),
+      .look_address(out_address),
+      .look_length(out_length),
+      .word_enable(word_enable),
+      .word(out_word),
+      .m_axi_awaddr(m_axi_awaddr),
+      .m_axi_awlen(m_axi_awlen),
+      .m_axi_awvalid(m_axi_awvalid),
+      .m_axi_awready(m_axi_awready),
+      .m_axi_wlast(m_axi_wlast),
+      .m_axi_wvalid(m_axi_wvalid),
+      .m_axi_wready(m_axi_wready),
+      .m_axi_bvalid(m_axi_bvalid),
+      .end_valid(write_end),
+      .end_context(write_end_context),
+      .end_row(write_end_row),
+      .end_status(write_end_status),
+      .end_second_status(write_end_second_status)
+  );
+  assign m_axi_awid = {AXI_ID_WIDTH{1'b0}};
+  assign m_axi_awsize = 3'd5;
+  assign m_axi_awburst = 2'd1;
+  assign m_axi_wstrb = 32'hffff_ffff;
+  assign m_axi_bready = 1'b1;
+
+endmodule
+
+`resetall

