@@ -111,16 +111,19 @@ module admin_engine #(
   reg [FUNCTIONS-1:0] atomicity_reg;
   reg [4:0] events_reg[0:FUNCTIONS-1];
 
+  reg [FUNCTION_WIDTH-1:0] last_waiting_reg;
+
   integer f;
   reg due;
   reg [FUNCTION_WIDTH-1:0] chosen;
   always @* begin
     due = 1'b0;
     chosen = {FUNCTION_WIDTH{1'b0}};
-    for (f = FUNCTIONS - 1; f >= 0; f = f - 1)
-    if (busy_reg[f] && wait_reg[f] == 7'd0 && (!dropped_reg[f] || f != {{(32 - FUNCTION_WIDTH) {1'b0}}, last_waiting_reg})) begin
-      due = 1'b1;
-      chosen = f[FUNCTION_WIDTH-1:0];
+    for (f = FUNCTIONS - 1; f >= 0; f = f - 1) begin
+      if (busy_reg[f] && wait_reg[f] == 7'd0 && (!dropped_reg[f] || f != {{(32 - FUNCTION_WIDTH) {1'b0}}, last_waiting_reg})) begin
+        due = 1'b1;
+        chosen = f[FUNCTION_WIDTH-1:0];
+      end
     end
     if (!due && busy_reg[last_waiting_reg] && wait_reg[last_waiting_reg] == 7'd0) begin
       due = 1'b1;
@@ -128,7 +131,6 @@ module admin_engine #(
     end
   end
   // A function whose queue deletion was looked at last gives way to the others.
-  reg [FUNCTION_WIDTH-1:0] last_waiting_reg;
 
   wire [511:0] sqe = entry_reg[chosen];
   wire [7:0] opcode = sqe[7:0];
@@ -357,16 +359,17 @@ module admin_engine #(
         default: ;
       endcase
     end
-    for (i = 0; i < FUNCTIONS; i = i + 1)
-    if (rst || clear[i]) begin
-      wait_reg[i] <= 7'd0;
-      arbitration_reg[i] <= 32'd0;
-      threshold_reg[i] <= 16'd358;
-      recovery_reg[i] <= 16'd0;
-      coalescing_reg[i] <= 16'd0;
-      uncoalesced_reg[i] <= 32'd0;
-      atomicity_reg[i] <= 1'b0;
-      events_reg[i] <= 5'd0;
+    for (i = 0; i < FUNCTIONS; i = i + 1) begin
+      if (rst || clear[i]) begin
+        wait_reg[i] <= 7'd0;
+        arbitration_reg[i] <= 32'd0;
+        threshold_reg[i] <= 16'd358;
+        recovery_reg[i] <= 16'd0;
+        coalescing_reg[i] <= 16'd0;
+        uncoalesced_reg[i] <= 32'd0;
+        atomicity_reg[i] <= 1'b0;
+        events_reg[i] <= 5'd0;
+      end
     end
     if (rst) begin
       busy_reg <= {FUNCTIONS{1'b0}};

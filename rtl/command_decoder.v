@@ -66,7 +66,7 @@ module command_decoder #(
   reg [CONTEXT_WIDTH-1:0] context_reg;
 
   // What is wrong with one SQE by itself: {status code type, status code}, 0 when it is sound
-  function [10:0] wrong(input [511:0] sqe, input [63:0] blocks);
+  function [10:0] wrong(input [511:0] sqe, input [63:0] limit);
     reg [16:0] count;
     reg [64:0] end_block;
     reg [17:0] page_end;
@@ -84,7 +84,7 @@ module command_decoder #(
       else if (!flush) begin
         if (sqe[413:410] != 4'd0) wrong = STATUS_INVALID_FIELD;
         else if (count > MOST_BLOCKS) wrong = STATUS_INVALID_FIELD;
-        else if (end_block > {1'b0, blocks}) wrong = STATUS_LBA_OUT_OF_RANGE;
+        else if (end_block > {1'b0, limit}) wrong = STATUS_LBA_OUT_OF_RANGE;
         else if (sqe[193:192] != 2'd0) wrong = STATUS_INVALID_FIELD;
         else if (page_end > PAGE && page_end <= 2 * PAGE && sqe[267:256] != 12'd0) wrong = STATUS_INVALID_FIELD;
         else if (page_end > 2 * PAGE && sqe[258:256] != 3'd0) wrong = STATUS_INVALID_FIELD;

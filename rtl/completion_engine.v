@@ -125,8 +125,8 @@ module completion_engine #(
   wire mute = silent[function_number];
 
   wire half = (state_reg == FIRST && any) || state_reg == SECOND || from_event;
-  assign event_ready = from_event && step;
   wire step = half && (mute || no_cqe || small_ready);
+  assign event_ready = from_event && step;
   wire more = state_reg == FIRST && look_two && !no_cqe && !from_event;
   assign ended_ready = state_reg == FIRST && from_ended && step;
   assign admin_ready = state_reg == FIRST && from_admin && step;

@@ -115,13 +115,14 @@ module msix_table #(
     end
     if (pending_valid && pending_taken) pending_reg[found_row] <= 1'b0;
     if (raise_valid && enable[raise_function]) pending_reg[raise_row] <= raise_masked;
-    for (f = 0; f < ROWS; f = f + 1)
-    if (f >> VECTOR_WIDTH < FUNCTIONS) begin
-      if (clear_pending[f>>VECTOR_WIDTH]) pending_reg[f] <= 1'b0;
-      if (clear_table[f>>VECTOR_WIDTH] || rst) begin
-        masked_reg[f]  <= 1'b1;
-        address_reg[f] <= 64'd0;
-        data_reg[f]    <= 32'd0;
+    for (f = 0; f < ROWS; f = f + 1) begin
+      if (f >> VECTOR_WIDTH < FUNCTIONS) begin
+        if (clear_pending[f>>VECTOR_WIDTH]) pending_reg[f] <= 1'b0;
+        if (clear_table[f>>VECTOR_WIDTH] || rst) begin
+          masked_reg[f]  <= 1'b1;
+          address_reg[f] <= 64'd0;
+          data_reg[f]    <= 32'd0;
+        end
       end
     end
     if (rst) pending_reg <= {ROWS{1'b0}};

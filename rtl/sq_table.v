@@ -293,15 +293,16 @@ module sq_table #(
     end
     if (remove_valid) live_reg[delete_row] <= 1'b0;
 
-    for (q = 0; q < ROWS; q = q + 1)
-    if (rst || (q >> QUEUE_WIDTH < FUNCTIONS && clear[q>>QUEUE_WIDTH])) begin
-      live_reg[q] <= 1'b0;
-      deleting_reg[q] <= 1'b0;
-      there_reg[q] <= 16'd0;
-      used_reg[q] <= 5'd0;
-      reads_reg[q] <= 5'd0;
-      in_flight_reg[q] <= 5'd0;
-      batch_reg[q] <= 5'd0;
+    for (q = 0; q < ROWS; q = q + 1) begin
+      if (rst || (q >> QUEUE_WIDTH < FUNCTIONS && clear[q>>QUEUE_WIDTH])) begin
+        live_reg[q] <= 1'b0;
+        deleting_reg[q] <= 1'b0;
+        there_reg[q] <= 16'd0;
+        used_reg[q] <= 5'd0;
+        reads_reg[q] <= 5'd0;
+        in_flight_reg[q] <= 5'd0;
+        batch_reg[q] <= 5'd0;
+      end
     end
     if (rst) begin
       from_function_reg <= {FUNCTION_WIDTH{1'b0}};

@@ -31,6 +31,7 @@ fn not_set_up(name: &str) -> Row {
         passed: 0,
         failed: 0,
         measured: "not checked: its tools are missing, run `cargo xtask setup`".to_owned(),
+        value: None,
         must: String::new(),
         command: String::new(),
         wall_s: 0.0,
