@@ -26,6 +26,7 @@ pub(crate) fn run(full: bool) -> Result<Report> {
         tests.env("RDSTORE_FULL", "1");
     }
     report.rows.push(step("tests", tests)?);
+    report.rows.push(verilog::device_tests(full)?);
     if full {
         report.rows.extend(verilog::proofs()?);
     }

