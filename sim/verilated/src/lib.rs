@@ -1,6 +1,6 @@
 //! The controller's Verilog (`rtl/`) through Verilator, behind the same link as the cycle model.
 //!
-//! [`RtlDevice`] is an [`Endpoint`](pcie_host::endpoint::Endpoint): what the host hands over as values
+//! `RtlDevice` is an [`Endpoint`](pcie_host::endpoint::Endpoint): what the host hands over as values
 //! goes in at the pins of the Virtex-7 Gen3 block as beats, and back. One room a part of it:
 //!
 //! | file | what |
