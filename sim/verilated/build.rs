@@ -64,6 +64,12 @@ mod verilated {
         let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
         let waves = env::var_os("CARGO_FEATURE_WAVES").is_some();
         println!("cargo:rerun-if-env-changed=VERILATOR_ROOT");
+        // Whoever works on the Verilog builds more than he runs: level 1 takes half of the time.
+        println!("cargo:rerun-if-env-changed=NVME_RTL_OPTIMIZE");
+        let optimization = env::var("NVME_RTL_OPTIMIZE").map_or(3, |level| {
+            let level = level.parse().ok().filter(|level| *level <= 3);
+            level.expect("NVME_RTL_OPTIMIZE is the C++ compiler's level, 0 to 3")
+        });
         for watched in [
             "rtl",
             "sim/verilated/tests/loop_back.v",
@@ -130,7 +136,7 @@ mod verilated {
             let mut compiler = compiler.clone();
             compiler.include(&folder);
             objects.extend(compile(&compiler, 0, &slow));
-            objects.extend(compile(&compiler, 3, &fast));
+            objects.extend(compile(&compiler, optimization, &fast));
             let Variant {
                 top,
                 virtual_functions,
