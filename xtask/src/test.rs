@@ -31,9 +31,6 @@ pub(crate) fn run(full: bool) -> Result<Report> {
         report.rows.extend(verilog::proofs()?);
     }
 
-    report
-        .rows
-        .push(step("build", cargo(&["build", "--release", "--quiet"]))?);
     report.rows.push(step(
         "ycsb",
         cargo(&["run", "--release", "--quiet", "--", "ycsb", "--verify"]),

@@ -132,10 +132,13 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
         let stamp = env.next_stamp();
         let version = self.next_version(self.floor());
         let page = self.guest.page;
+        // Taken out, so that the rest of the slot can be looked at while the edit holds it.
+        let mut fresh = self.fresh.take();
         let home = self.home.view();
         let home_stamp = home.stamp();
         let entry = if self.plan == Plan::Evict {
             let Some(entry) = victim(home.entries()) else {
+                self.fresh = fresh;
                 return self.restart(env);
             };
             NewEntry {
@@ -147,16 +150,9 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
                 expires_unix_ms: entry.expires_unix_ms,
             }
         } else {
-            NewEntry {
-                key: &self.key,
-                value: &self.value,
-                tag: self.hash.tag(),
-                version,
-                writer: self.operation_id,
-                expires_unix_ms: self.expires_unix_ms,
-            }
+            self.new_entry(version)
         };
-        let mut edit = begin_edit(&self.guest, &mut self.fresh, env);
+        let mut edit = begin_edit(&self.guest, &mut fresh, env);
         for (at, leftover) in &self.leftovers {
             if *at == page {
                 edit.remove_guest(*leftover);
@@ -167,6 +163,7 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
         }
         edit.add_guest(entry, EntryState::Prepared, token, home_stamp);
         edit.finish(stamp, 0, None);
+        self.fresh = fresh;
         self.leftovers.push((page, token));
         self.step = Step::Prepare;
         Next::Write(Which::Guest)

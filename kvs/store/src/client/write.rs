@@ -8,7 +8,7 @@ use super::slot::{Next, Slot, Which, begin_edit};
 use super::step::{Commit, Ending, GuestReference, Plan, Step};
 use crate::operation::Version;
 use crate::page::layout::{DIRECTORY_ENTRY_BYTES, GUEST_RESERVE, RESERVED_DIRECTORY};
-use crate::page::{EntryState, NewEntry, Stamp};
+use crate::page::{EntryState, Stamp};
 
 /// What changes in the home page with the commit.
 #[derive(Clone, Copy, Default)]
@@ -212,17 +212,12 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
         commit.target = Some(reference.token);
         commit.version = version;
         let stamp = env.next_stamp();
-        let mut edit = begin_edit(&self.guest, &mut self.fresh, env);
-        let entry = NewEntry {
-            key: &self.key,
-            value: &self.value,
-            tag: self.hash.tag(),
-            version,
-            writer: self.operation_id,
-            expires_unix_ms: self.expires_unix_ms,
-        };
-        edit.replace_guest(reference.token, entry, state);
+        // Taken out, so that the rest of the slot can be looked at while the edit holds it.
+        let mut fresh = self.fresh.take();
+        let mut edit = begin_edit(&self.guest, &mut fresh, env);
+        edit.replace_guest(reference.token, self.new_entry(version), state);
         edit.finish(stamp, 0, Some(commit.id));
+        self.fresh = fresh;
         self.commit = Some(commit);
         self.step = Step::Commit;
         Next::Write(Which::Guest)
@@ -238,7 +233,8 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
         commit.version = version;
         commit.removes = change.remove_token;
         let stamp = env.next_stamp();
-        let mut edit = begin_edit(&self.home, &mut self.fresh, env);
+        let mut fresh = self.fresh.take();
+        let mut edit = begin_edit(&self.home, &mut fresh, env);
         if change.remove_native {
             edit.remove_native(&self.key, self.hash.tag());
         }
@@ -249,20 +245,14 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
             edit.add_directory(self.hash.fingerprint(), page, token);
         }
         if change.add_native {
-            let entry = NewEntry {
-                key: &self.key,
-                value: &self.value,
-                tag: self.hash.tag(),
-                version,
-                writer: self.operation_id,
-                expires_unix_ms: self.expires_unix_ms,
-            };
+            let entry = self.new_entry(version);
             if edit.view().free_bytes() < entry.native_bytes() {
                 edit.remove_expired(env.now_unix_ms);
             }
             edit.add_native(entry);
         }
         edit.finish(stamp, version, Some(commit.id));
+        self.fresh = fresh;
         self.commit = Some(commit);
         self.step = Step::Commit;
         Next::Write(Which::Home)
