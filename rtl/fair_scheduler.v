@@ -3,9 +3,9 @@
 // fair_scheduler: two levels of deficit round robin, functions and then a function's queues, one choice a cycle.
 //
 // For the data movers, which move at most a quantum at a time: so one visit always covers the cost, and a choice looks
-// at two functions, the one that has the turn and the next with work. A choice is made from the costs at the inputs in
-// the same cycle and stands until it is charged. Queues and functions that have no work for a cycle lose what they have
-// saved.
+// at two functions, the one that has the turn and the next with work. The costs are rows of a memory, so that only those
+// of these two are looked at; a choice is made from them in the same cycle and stands until it is charged. Queues and
+// functions that have no work for a cycle lose what they have saved.
 
 `resetall
 `timescale 1ns / 1ps
@@ -26,9 +26,14 @@ module fair_scheduler #(
     input wire clk,
     input wire rst,
 
-    // Queues with work, QUEUES bits a function, and what their next pieces take in bytes
-    input wire [           FUNCTIONS*QUEUES-1:0] active,
-    input wire [FUNCTIONS*QUEUES*COST_WIDTH-1:0] costs,
+    // Queues with work, QUEUES bits a function
+    input wire [FUNCTIONS*QUEUES-1:0] active,
+
+    // What a queue's next piece takes in bytes; from the next cycle on
+    input wire                      cost_valid,
+    input wire [FUNCTION_WIDTH-1:0] cost_function,
+    input wire [   QUEUE_WIDTH-1:0] cost_queue,
+    input wire [    COST_WIDTH-1:0] cost,
 
     // Whose turn it is
     output wire                      chosen_valid,
@@ -69,9 +74,21 @@ module fair_scheduler #(
     end
   end
 
+  // Costs of the queues of both
+  wire [2*FUNCTION_WIDTH-1:0] looked_at = {next, current_reg};
+  wire [2*QUEUES*COST_WIDTH-1:0] costs;
+  genvar row;
+  generate
+    for (row = 0; row < QUEUES; row = row + 1) begin : gen_costs
+      reg [COST_WIDTH-1:0] cost_memory[0:(1<<FUNCTION_WIDTH)-1];
+      always @(posedge clk) if (cost_valid && cost_queue == row[QUEUE_WIDTH-1:0]) cost_memory[cost_function] <= cost;
+      assign costs[row*COST_WIDTH+:COST_WIDTH] = cost_memory[current_reg];
+      assign costs[(QUEUES+row)*COST_WIDTH+:COST_WIDTH] = cost_memory[next];
+    end
+  endgenerate
+
   // The queues' choices in both functions
   wire [1:0] queue_valid;
-  wire [2*FUNCTION_WIDTH-1:0] looked_at = {next, current_reg};
   wire [2*QUEUE_WIDTH-1:0] queue;
   wire [2*COST_WIDTH-1:0] bytes;
   wire [2*STATE_WIDTH-1:0] visited;
@@ -81,20 +98,18 @@ module fair_scheduler #(
       wire [FUNCTION_WIDTH-1:0] number = looked_at[side*FUNCTION_WIDTH+:FUNCTION_WIDTH];
       wire [QUEUE_WIDTH-1:0] choice;
       // The rows of that function
+      wire [QUEUES*COST_WIDTH-1:0] queue_costs = costs[side*QUEUES*COST_WIDTH+:QUEUES*COST_WIDTH];
       reg [QUEUES-1:0] queue_active, kept;
-      reg [QUEUES*COST_WIDTH-1:0] queue_costs;
       reg [STATE_WIDTH-1:0] deficits;
-      reg [COST_WIDTH-1:0] piece;
+      reg [ COST_WIDTH-1:0] piece;
       integer n, q;
       always @* begin
         queue_active = {QUEUES{1'b0}};
         kept = {QUEUES{1'b0}};
-        queue_costs = {QUEUES * COST_WIDTH{1'b0}};
         for (n = 0; n < FUNCTIONS; n = n + 1) begin
           if (number == n[FUNCTION_WIDTH-1:0]) begin
             queue_active = active[n*QUEUES+:QUEUES];
             kept = queue_kept_reg[n*QUEUES+:QUEUES];
-            queue_costs = costs[n*QUEUES*COST_WIDTH+:QUEUES*COST_WIDTH];
           end
         end
         deficits = queue_deficits_reg[number];

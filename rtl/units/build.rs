@@ -17,6 +17,7 @@ mod verilated {
     const UNITS: &[(&str, &str, &[&str])] = &[
         ("drr_arbiter", "drr_arbiter", &[]),
         ("fair_scheduler", "fair_scheduler", &[]),
+        ("fair_turns", "fair_turns", &[]),
         ("range_lock", "range_lock", &[]),
         ("identify_rom", "identify_rom", &[]),
         (

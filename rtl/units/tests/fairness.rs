@@ -82,6 +82,14 @@ fn drr_arbiter_chooses_what_the_model_chooses() {
     );
 }
 
+/// Hands in the cost of a queue's next piece, with the next clock.
+fn set_cost(module: &mut Module, function: usize, queue: usize, bytes: u32) {
+    module.set("cost_valid", 1);
+    module.set("cost_function", function as u64);
+    module.set("cost_queue", queue as u64);
+    module.set("cost", bytes.into());
+}
+
 #[test]
 fn fair_scheduler_chooses_what_the_model_chooses() {
     let mut random = Pcg64Mcg::seed_from_u64(2);
@@ -89,6 +97,10 @@ fn fair_scheduler_chooses_what_the_model_chooses() {
     module.reset();
     let mut scheduler = FairScheduler::new(FUNCTIONS, QUEUES, QUANTUM_BYTES);
     let mut costs = [[4096u32; QUEUES]; FUNCTIONS];
+    for row in 0..FUNCTIONS * QUEUES {
+        set_cost(&mut module, row / QUEUES, row % QUEUES, 4096);
+        module.clock();
+    }
     let (mut active, mut choices) = (0u64, 0);
     for cycle in 0..CYCLES {
         active = toggle(&mut random, active, FUNCTIONS * QUEUES);
@@ -100,10 +112,7 @@ fn fair_scheduler_chooses_what_the_model_chooses() {
             }
         }
         module.set("active", active);
-        module.set_bytes(
-            "costs",
-            &packed(13, costs.as_flattened().iter().map(|cost| u64::from(*cost))),
-        );
+        module.set("cost_valid", 0);
         let select = random.random_ratio(2, 3);
         let charge = select && random.random_ratio(3, 4);
         module.set("select", select.into());
@@ -130,6 +139,7 @@ fn fair_scheduler_chooses_what_the_model_chooses() {
                         1 => 4096,
                         _ => random.random_range(1..=4096),
                     };
+                    set_cost(&mut module, function, queue, costs[function][queue]);
                 }
             }
         }
