@@ -18,6 +18,8 @@ mod verilated {
         ("drr_arbiter", "drr_arbiter", &[]),
         ("fair_scheduler", "fair_scheduler", &[]),
         ("fair_turns", "fair_turns", &[]),
+        ("prp_memory", "prp_memory", &[]),
+        ("prp_walker", "prp_walker", &[]),
         ("range_lock", "range_lock", &[]),
         ("identify_rom", "identify_rom", &[]),
         (
