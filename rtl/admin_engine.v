@@ -75,7 +75,11 @@ module admin_engine #(
     output wire [FUNCTION_WIDTH-1:0] hold_function,
     output wire [              15:0] hold_id,
     input  wire [     FUNCTIONS-1:0] hold_full,
-    output wire                      log_read_valid
+    output wire                      log_read_valid,
+
+    // Interrupt coalescing of each function, side by side: {time, threshold - 1}, and a bit for each vector left out
+    output wire [16*FUNCTIONS-1:0] coalescing,
+    output wire [32*FUNCTIONS-1:0] uncoalesced
 );
 
   `include "nvme_defs.vh"
@@ -324,6 +328,8 @@ module admin_engine #(
   generate
     for (g = 0; g < FUNCTIONS; g = g + 1) begin : gen_pages
       assign pages[3*g+:3] = page_reg[g];
+      assign coalescing[16*g+:16] = coalescing_reg[g];
+      assign uncoalesced[32*g+:32] = uncoalesced_reg[g];
     end
   endgenerate
 

@@ -4,7 +4,8 @@
 //
 // Commands come by four doors and wait in one place: those whose data have left (`sent`, which may come every cycle and
 // go first), those written, those refused, admin commands. A CQE is handed to the RQ in the cycle in which the last data
-// beat may be on the port, so it follows right behind.
+// beat may be on the port, so it follows right behind. Into a completion queue of two slots a pair puts one half, and
+// parks the other.
 
 `resetall
 `timescale 1ns / 1ps
@@ -49,6 +50,14 @@ module completion_engine #(
     input  wire [              15:0] event_id,
     input  wire [              31:0] event_dword0,
 
+    // The second half of a pair whose CQ has two slots: to be parked, and one that has its slot now
+    output wire                     park_valid,
+    output wire [             10:0] park_status,
+    input  wire                     parked_valid,
+    output wire                     parked_taken,
+    input  wire [CONTEXT_WIDTH-1:0] parked_context,
+    input  wire [             10:0] parked_status,
+
     // The context table, and the queues
     output wire [CONTEXT_WIDTH-1:0] look_context,
     input  wire [    ROW_WIDTH-1:0] look_row,
@@ -61,6 +70,7 @@ module completion_engine #(
     output wire [    ROW_WIDTH-1:0] completion_row,
     input  wire [             63:0] completion_address,
     input  wire                     completion_phase,
+    input  wire                     completion_two_slots,
     input  wire                     completion_interrupts,
     input  wire [              4:0] completion_vector,
     output wire                     post_valid,
@@ -72,10 +82,12 @@ module completion_engine #(
     output wire                     free_valid,
     output wire [CONTEXT_WIDTH-1:0] free_context,
 
-    // MSI-X
+    // MSI-X: one completion or two, of an I/O queue or not; answered by what to send now, if anything
     output wire                      raise_valid,
     output wire [FUNCTION_WIDTH-1:0] raise_function,
     output wire [               4:0] raise_vector,
+    output wire                      raise_two,
+    output wire                      raise_io,
     input  wire                      raise_sends,
     input  wire [              63:0] raise_address,
     input  wire [              31:0] raise_data,
@@ -112,27 +124,34 @@ module completion_engine #(
   wire from_ended = !has_sent && ended_valid;
   wire from_admin = !has_sent && !ended_valid && admin_valid;
   wire any = has_sent || ended_valid || admin_valid;
-  wire from_event = state_reg == FIRST && !any && event_valid;
+  wire from_parked = state_reg == FIRST && !any && parked_valid;
+  wire from_event = state_reg == FIRST && !any && !parked_valid && event_valid;
   reg [CONTEXT_WIDTH-1:0] context_reg;
   reg [10:0] second_status_reg;
-  assign look_context = state_reg == SECOND ? context_reg : (has_sent ? sent_next : (ended_valid ? ended_context : admin_context));
+  wire [CONTEXT_WIDTH-1:0] first_context = has_sent ? sent_next :
+      (ended_valid ? ended_context : (admin_valid ? admin_context : parked_context));
+  assign look_context = state_reg == SECOND ? context_reg : first_context;
   wire [10:0] status = state_reg == SECOND ? second_status_reg :
-      (from_ended ? ended_status : (from_admin && !from_event ? admin_status : STATUS_SUCCESS));
+      (from_ended ? ended_status : (from_admin ? admin_status : (from_parked ? parked_status : STATUS_SUCCESS)));
   wire [31:0] dword0 = from_event ? event_dword0 : (state_reg == FIRST && from_admin ? admin_dword0 : 32'd0);
   wire no_cqe = state_reg == FIRST && from_admin && admin_silent;
   wire [FUNCTION_WIDTH-1:0] function_number =
       from_event ? event_function : look_context[CONTEXT_WIDTH-1-:FUNCTION_WIDTH];
   wire mute = silent[function_number];
 
-  wire half = (state_reg == FIRST && any) || state_reg == SECOND || from_event;
+  wire half = (state_reg == FIRST && any) || state_reg == SECOND || from_parked || from_event;
   wire step = half && (mute || no_cqe || small_ready);
-  assign event_ready = from_event && step;
-  wire more = state_reg == FIRST && look_two && !no_cqe && !from_event;
+  assign event_ready  = from_event && step;
+  assign parked_taken = from_parked && step;
+  wire more = state_reg == FIRST && look_two && !no_cqe && !from_parked && !from_event;
+  wire parks = more && completion_two_slots && !mute;
+  assign park_valid = step && parks;
+  assign park_status = from_ended ? ended_second_status : STATUS_SUCCESS;
   assign ended_ready = state_reg == FIRST && from_ended && step;
   assign admin_ready = state_reg == FIRST && from_admin && step;
 
   assign submission_row = from_event ? {event_function, {QUEUE_WIDTH{1'b0}}} : look_row;
-  assign post_claims = from_event;
+  assign post_claims = from_event || from_parked;
   assign completion_row = {function_number, completion_queue};
   assign post_valid = step && !mute && !no_cqe;
   assign release_valid = step && !mute && no_cqe;
@@ -145,19 +164,22 @@ module completion_engine #(
       status == STATUS_ABORTED_MISSING_FUSED;
   wire admin_again = status != STATUS_SUCCESS && status != STATUS_ASYNC_EVENT_LIMIT_EXCEEDED;
   wire again = look_context[4] ? admin_again : io_again;
-  wire [15:0] id = from_event ? event_id : (state_reg == SECOND ? look_second_id : look_id);
+  wire [15:0] id = from_event ? event_id : (state_reg == SECOND || from_parked ? look_second_id : look_id);
   wire [15:0] queue_id = {{(16 - QUEUE_WIDTH) {1'b0}}, submission_row[QUEUE_WIDTH-1:0]};
   wire [127:0] entry = {again, 3'b000, status, completion_phase, id, queue_id, submission_head, 32'd0, dword0};
 
   // The message behind it
   reg [FUNCTION_WIDTH-1:0] raise_function_reg;
   reg [4:0] raise_vector_reg;
+  reg raise_two_reg, raise_io_reg;
   wire in_interrupt = state_reg == INTERRUPT && small_ready;
   assign raise_valid = in_interrupt && !silent[raise_function_reg];
   assign raise_function = raise_function_reg;
   assign raise_vector = raise_vector_reg;
+  assign raise_two = raise_two_reg;
+  assign raise_io = raise_io_reg;
   // A message that was masked goes when nothing else is to be done.
-  assign pending_taken = pending_valid && state_reg == FIRST && !any && !event_valid && small_ready;
+  assign pending_taken = pending_valid && state_reg == FIRST && !any && !parked_valid && !event_valid && small_ready;
 
   assign small_valid = post_valid || (raise_valid && raise_sends) || pending_taken;
   assign small_function = half ? function_number : (pending_taken ? pending_function : raise_function_reg);
@@ -176,7 +198,9 @@ module completion_engine #(
       second_status_reg <= from_ended ? ended_second_status : STATUS_SUCCESS;
       raise_function_reg <= function_number;
       raise_vector_reg <= completion_vector;
-      if (more) state_reg <= SECOND;
+      raise_two_reg <= state_reg == SECOND;
+      raise_io_reg <= submission_row[QUEUE_WIDTH-1:0] != {QUEUE_WIDTH{1'b0}};
+      if (more && !parks) state_reg <= SECOND;
       else state_reg <= completion_interrupts && !mute && !no_cqe ? INTERRUPT : FIRST;
     end
     if (in_interrupt) state_reg <= FIRST;

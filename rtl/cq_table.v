@@ -42,12 +42,12 @@ module cq_table #(
     input wire                 remove_valid,
     input wire [ROW_WIDTH-1:0] remove_row,
 
-    // By row: it is there; one slot is free; two are (one, of a queue of two slots)
+    // By row: it is there; one slot is free; so many as a pair begins with are: two, or one of a queue of two slots
     output reg [(1<<ROW_WIDTH)-1:0] live,
     output reg [(1<<ROW_WIDTH)-1:0] room_one,
     output reg [(1<<ROW_WIDTH)-1:0] room_two,
 
-    // Reserves one slot, or two; gives up one that will not be used
+    // Reserves one slot, or those of a pair; gives up one that will not be used
     input wire                 reserve_valid,
     input wire                 reserve_two,
     input wire [ROW_WIDTH-1:0] reserve_row,
@@ -61,6 +61,7 @@ module cq_table #(
     input  wire                 post_claims,
     output wire [         63:0] post_address,
     output wire                 post_phase,
+    output wire                 post_two_slots,
     output wire                 post_interrupts,
     output wire [          4:0] post_vector
 );
@@ -87,15 +88,18 @@ module cq_table #(
 
   assign post_address = address_reg[post_row] + {44'd0, tail_reg[post_row], 4'd0};
   assign post_phase = phase_reg[post_row];
+  assign post_two_slots = last_reg[post_row] == 16'd1;
   assign post_interrupts = vector_reg[post_row][5];
   assign post_vector = vector_reg[post_row][4:0];
+
+  wire [15:0] reserve_slots = reserve_two && last_reg[reserve_row] != 16'd1 ? 16'd2 : 16'd1;
 
   integer r;
   always @* begin
     live = live_reg;
     for (r = 0; r < ROWS; r = r + 1) begin
       room_one[r] = live_reg[r] && claimed_reg[r] < last_reg[r];
-      room_two[r] = live_reg[r] && claimed_reg[r] + 16'd1 < last_reg[r];
+      room_two[r] = room_one[r] && (last_reg[r] == 16'd1 || claimed_reg[r] + 16'd1 < last_reg[r]);
     end
   end
 
@@ -106,7 +110,7 @@ module cq_table #(
       posted_reg[q] <= posted_reg[q] + {15'd0, post_valid && post_row == q[ROW_WIDTH-1:0]} -
           (head_valid && head_good && head_row == q[ROW_WIDTH-1:0] ? consumed : 16'd0);
       claimed_reg[q] <= claimed_reg[q] +
-          (reserve_valid && reserve_row == q[ROW_WIDTH-1:0] ? (reserve_two ? 16'd2 : 16'd1) : 16'd0) +
+          (reserve_valid && reserve_row == q[ROW_WIDTH-1:0] ? reserve_slots : 16'd0) +
           {15'd0, post_valid && post_claims && post_row == q[ROW_WIDTH-1:0]} -
           {15'd0, release_valid && release_row == q[ROW_WIDTH-1:0]} -
           (head_valid && head_good && head_row == q[ROW_WIDTH-1:0] ? consumed : 16'd0);

@@ -47,6 +47,9 @@ module msix_table #(
     output wire                 raise_sends,
     output wire [         63:0] raise_address,
     output wire [         31:0] raise_data,
+    // A message that was held back is due: it becomes a pending one
+    input  wire                 due_valid,
+    input  wire [ROW_WIDTH-1:0] due_row,
 
     // A message whose mask has gone
     output wire                 pending_valid,
@@ -115,6 +118,7 @@ module msix_table #(
     end
     if (pending_valid && pending_taken) pending_reg[found_row] <= 1'b0;
     if (raise_valid && enable[raise_function]) pending_reg[raise_row] <= raise_masked;
+    if (due_valid) pending_reg[due_row] <= 1'b1;
     for (f = 0; f < ROWS; f = f + 1) begin
       if (f >> VECTOR_WIDTH < FUNCTIONS) begin
         if (clear_pending[f>>VECTOR_WIDTH]) pending_reg[f] <= 1'b0;

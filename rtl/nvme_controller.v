@@ -285,9 +285,12 @@ module nvme_controller #(
   wire [QW-1:0] create_completion_queue, pop_completion_queue, submission_completion_queue;
   wire [4:0] create_vector, fetch_count, completion_vector;
   wire delete_empty, fetch_valid, fetch_ready, pop_valid, pop_two, completion_phase, completion_interrupts;
+  wire completion_two_slots;
   wire [3:0] fetch_slot, pop_slot;
   wire [ROWS-1:0] head_ready, head_pair, head_orphan, submission_live, completion_live, room_one, room_two;
   wire [ROWS*QW-1:0] completion_queues;
+  // Completion queues whose next slot is for the second half of a pair
+  wire [ROWS-1:0] half_waits;
   wire post_valid, post_claims, release_valid, free_valid;
   wire [CTX-1:0] free_context;
 
@@ -407,6 +410,7 @@ module nvme_controller #(
       .post_claims(post_claims),
       .post_address(completion_address),
       .post_phase(completion_phase),
+      .post_two_slots(completion_two_slots),
       .post_interrupts(completion_interrupts),
       .post_vector(completion_vector)
   );
@@ -443,8 +447,8 @@ module nvme_controller #(
       .head_pair(head_pair),
       .head_orphan(head_orphan),
       .completion_queues(completion_queues),
-      .room_one(room_one),
-      .room_two(room_two),
+      .room_one(room_one & ~half_waits),
+      .room_two(room_two & ~half_waits),
       .pop_valid(pop_valid),
       .pop_two(pop_two),
       .pop_row(pop_row),
@@ -661,6 +665,8 @@ module nvme_controller #(
   );
 
   // Admin commands
+  wire [16*FUNCTIONS-1:0] coalescing;
+  wire [32*FUNCTIONS-1:0] uncoalesced;
   wire admin_end, admin_end_ready, admin_silent;
   wire [CTX-1:0] admin_end_context;
   wire [10:0] admin_status;
@@ -711,7 +717,9 @@ module nvme_controller #(
       .hold_function(hold_function),
       .hold_id(hold_id),
       .hold_full(hold_full),
-      .log_read_valid(log_read_valid)
+      .log_read_valid(log_read_valid),
+      .coalescing(coalescing),
+      .uncoalesced(uncoalesced)
   );
 
   wire [FW-1:0] page_function = page_context[CTX-1:5];
@@ -737,12 +745,15 @@ module nvme_controller #(
   endgenerate
 
   // Completions and interrupts
-  wire raise_valid, raise_sends, pending_valid, pending_taken;
+  wire raise_valid, raise_two, raise_io, raise_tells, raise_sends, due_valid, coalescer_busy_unused, pending_valid, pending_taken;
   wire [FW-1:0] raise_function;
   wire [4:0] raise_vector;
   wire [63:0] raise_address, pending_address;
   wire [31:0] raise_data, pending_data;
-  wire [ROW-1:0] pending_row;
+  wire [ROW-1:0] due_row, pending_row;
+  wire park_valid, parked_valid, parked_taken;
+  wire [10:0] park_status, parked_status;
+  wire [CTX-1:0] parked_context;
   wire ce_valid, ce_ready;
   wire [FW-1:0] ce_function;
   wire [  63:0] ce_address;
@@ -775,6 +786,12 @@ module nvme_controller #(
       .event_function(event_function),
       .event_id(event_id),
       .event_dword0(event_dword0),
+      .park_valid(park_valid),
+      .park_status(park_status),
+      .parked_valid(parked_valid),
+      .parked_taken(parked_taken),
+      .parked_context(parked_context),
+      .parked_status(parked_status),
       .look_context(end_context),
       .look_row(end_row),
       .look_two(end_two),
@@ -786,6 +803,7 @@ module nvme_controller #(
       .completion_row(completion_row),
       .completion_address(completion_address),
       .completion_phase(completion_phase),
+      .completion_two_slots(completion_two_slots),
       .completion_interrupts(completion_interrupts),
       .completion_vector(completion_vector),
       .post_valid(post_valid),
@@ -796,6 +814,8 @@ module nvme_controller #(
       .raise_valid(raise_valid),
       .raise_function(raise_function),
       .raise_vector(raise_vector),
+      .raise_two(raise_two),
+      .raise_io(raise_io),
       .raise_sends(raise_sends),
       .raise_address(raise_address),
       .raise_data(raise_data),
@@ -810,6 +830,47 @@ module nvme_controller #(
       .small_address(ce_address),
       .small_dwords(ce_dwords),
       .small_data(ce_data)
+  );
+
+  parked_halves #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW),
+      .QUEUE_WIDTH(QW)
+  ) halves (
+      .clk(clk),
+      .rst(rst),
+      .silent(gone),
+      .room(room_one),
+      .park_valid(park_valid),
+      .park_row(completion_row),
+      .park_context(end_context),
+      .park_status(park_status),
+      .waits(half_waits),
+      .ready_valid(parked_valid),
+      .ready_taken(parked_taken),
+      .ready_context(parked_context),
+      .ready_status(parked_status)
+  );
+
+  interrupt_coalescing #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW),
+      .VECTOR_WIDTH(QW)
+  ) coalescer (
+      .clk(clk),
+      .rst(rst),
+      .clear(gone),
+      .enable(cfg_msix_enable),
+      .settings(coalescing),
+      .left_out(uncoalesced),
+      .completed_valid(raise_valid),
+      .completed_row({raise_function, raise_vector[QW-1:0]}),
+      .completed_two(raise_two),
+      .completed_io(raise_io),
+      .completed_tells(raise_tells),
+      .due_valid(due_valid),
+      .due_row(due_row),
+      .busy(coalescer_busy_unused)
   );
 
   msix_table #(
@@ -832,11 +893,13 @@ module nvme_controller #(
       .read_address(read_address[11:2]),
       .read_pending(read_address[12]),
       .read_data(msix_data),
-      .raise_valid(raise_valid),
+      .raise_valid(raise_tells),
       .raise_row({raise_function, raise_vector[QW-1:0]}),
       .raise_sends(raise_sends),
       .raise_address(raise_address),
       .raise_data(raise_data),
+      .due_valid(due_valid),
+      .due_row(due_row),
       .pending_valid(pending_valid),
       .pending_taken(pending_taken),
       .pending_row(pending_row),

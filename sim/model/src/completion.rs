@@ -10,7 +10,7 @@ use crate::context::{Kind, Phase};
 use crate::function::AdminWait;
 use crate::model::Model;
 use crate::rq::SmallTlp;
-use crate::trace::{CommandTrace, LockGrant};
+use crate::trace::{CommandTrace, LockEvent, LockStep};
 
 /// What a CQE says beside its queue.
 #[derive(Clone, Copy, Debug)]
@@ -231,8 +231,9 @@ impl Model {
     /// Takes a context out of every arbiter and waiting set.
     pub(crate) fn withdraw(&mut self, id: u16) {
         let function = usize::from(self.contexts[id].function);
-        let bit = 1u32 << self.contexts.index(id);
-        self.functions[function].lock_wait &= !bit;
+        self.functions[function]
+            .lock_wait
+            .retain(|other| *other != id);
         self.set_buffer_wait(id, false);
         self.set_data_ready(id, false);
         self.set_read_ready(id, false);
@@ -281,12 +282,16 @@ impl Model {
         }
     }
 
-    /// Keeps a grant for the trace.
-    pub(crate) fn trace_grant(&mut self, id: u16, row: u8) {
+    /// Keeps a step of a context's row of the range lock for the trace.
+    pub(crate) fn trace_lock(&mut self, step: LockStep, id: u16, row: u8) {
+        if !self.trace.options.locks {
+            return;
+        }
         let context = &self.contexts[id];
         let (start, end, exclusive) = self.lock.range(row);
-        self.trace.grants.push(LockGrant {
+        self.trace.locks.push(LockEvent {
             at: self.now,
+            step,
             function: FunctionId(context.function),
             queue_id: context.queue,
             command_id: context.sqe[0].command_id(),

@@ -188,9 +188,6 @@ pub(crate) struct Contexts {
     pub(crate) rows: Vec<Context>,
     per_function: usize,
     free: [u32; MAXIMUM_VIRTUAL_FUNCTIONS as usize + 1],
-    /// Order of dispatch, by row: apart, for the arbiters look at many rows' at once.
-    arrival: Vec<u64>,
-    arrivals: u64,
 }
 
 impl Contexts {
@@ -200,8 +197,6 @@ impl Contexts {
             rows: vec![Context::free(); functions * per_function],
             per_function,
             free: [u32::MAX >> (31 - io_contexts); MAXIMUM_VIRTUAL_FUNCTIONS as usize + 1],
-            arrival: vec![0; functions * per_function],
-            arrivals: 0,
         }
     }
 
@@ -234,11 +229,9 @@ impl Contexts {
         let index = free.trailing_zeros() as usize;
         self.free[function] &= !(1 << index);
         let id = self.id(function, index);
-        self.arrivals += 1;
         let row = &mut self.rows[usize::from(id)];
         row.kind = Kind::Decoding;
         row.function = function as u8;
-        self.arrival[usize::from(id)] = self.arrivals;
         row.completions = 1;
         row.posts = 1;
         row.fetched_sets = 1;
@@ -282,24 +275,6 @@ impl Contexts {
             .filter(move |index| taken >> index & 1 == 1)
             .map(move |index| first + index)
     }
-
-    /// The row dispatched first among a set of a function's rows.
-    pub(crate) fn oldest(&self, function: usize, mut set: u32) -> Option<u16> {
-        if set == 0 {
-            return None;
-        }
-        let first = usize::from(self.id(function, 0));
-        let mut best = set.trailing_zeros() as usize;
-        set &= set - 1;
-        while set != 0 {
-            let index = set.trailing_zeros() as usize;
-            set &= set - 1;
-            if self.arrival[first + index] < self.arrival[first + best] {
-                best = index;
-            }
-        }
-        Some((first + best) as u16)
-    }
 }
 
 impl std::ops::Index<u16> for Contexts {
@@ -320,7 +295,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn admin_and_io_contexts_are_apart_and_the_oldest_is_found() {
+    fn admin_and_io_contexts_are_apart() {
         let mut contexts = Contexts::new(2, 3);
         let io: Vec<u16> = std::iter::from_fn(|| contexts.take(1, false)).collect();
         assert_eq!(io, [4, 5, 6]);
@@ -328,7 +303,6 @@ mod tests {
         assert!(!contexts.has_free(1, true) && contexts.has_free(0, true));
         contexts.put(4);
         assert_eq!(contexts.take(1, false), Some(4));
-        assert_eq!(contexts.oldest(1, 0b111), Some(5));
         assert_eq!(contexts.taken(1).collect::<Vec<_>>(), [4, 5, 6, 7]);
         assert!(contexts.all_free(0) && !contexts.all_free(1));
     }

@@ -183,17 +183,16 @@ impl Model {
         }
         let mut turns = std::mem::take(&mut self.data_turns);
         let picked = turns.select(|function, queue| {
-            let set = self.functions[function].data_ready[queue];
-            let oldest = self.contexts.oldest(function, set);
-            oldest.map_or(0, |context| self.data_granule(context).remaining)
+            let first = self.functions[function].data_ready[queue].front();
+            first.map_or(0, |context| self.data_granule(*context).remaining)
         });
         if let Some((function, queue, bytes)) = picked {
             turns.charge(function, queue, bytes);
         }
         self.data_turns = turns;
         let (function, queue, _) = picked?;
-        let set = self.functions[function].data_ready[queue];
-        let job = self.data_granule(self.contexts.oldest(function, set)?);
+        let first = *self.functions[function].data_ready[queue].front()?;
+        let job = self.data_granule(first);
         let context = &mut self.contexts[job.context];
         let segment = &mut context.segments[usize::from(job.segment)];
         segment.to_request -= job.remaining;

@@ -70,14 +70,15 @@ pub(crate) struct Function {
     pub(crate) fetch_next: u32,
     /// Whose turn it is to dispatch, by bytes.
     pub(crate) dispatch_turns: Drr,
-    /// By queue, sets of contexts: with a granule for the read arbiter, for the data fetch arbiter.
-    pub(crate) read_ready: Vec<u32>,
-    pub(crate) data_ready: Vec<u32>,
-    /// By queue, sets of contexts that wait for buffers, and whose turn it is, by bytes.
-    pub(crate) buffer_wait: Vec<u32>,
+    /// By queue, contexts with a granule for the read arbiter, for the data fetch arbiter, in the order
+    /// in which they became ready.
+    pub(crate) read_ready: Vec<VecDeque<u16>>,
+    pub(crate) data_ready: Vec<VecDeque<u16>>,
+    /// By queue, contexts that wait for buffers, in order, and whose turn it is, by bytes.
+    pub(crate) buffer_wait: Vec<VecDeque<u16>>,
     pub(crate) buffer_turns: Drr,
-    /// Contexts that wait for a row of the range lock.
-    pub(crate) lock_wait: u32,
+    /// Contexts that wait for a row of the range lock, in order.
+    pub(crate) lock_wait: VecDeque<u16>,
     /// Contexts that have ended and wait for a slot of their completion queue.
     pub(crate) completion_wait: u32,
     pub(crate) free_buffers: u32,
@@ -116,11 +117,11 @@ impl Function {
             fetch_queues: 0,
             fetch_next: 0,
             dispatch_turns: Drr::new(queues, geometry.quantum_bytes),
-            read_ready: vec![0; queues],
-            data_ready: vec![0; queues],
-            buffer_wait: vec![0; queues],
+            read_ready: vec![VecDeque::new(); queues],
+            data_ready: vec![VecDeque::new(); queues],
+            buffer_wait: vec![VecDeque::new(); queues],
             buffer_turns: Drr::new(queues, geometry.quantum_bytes),
-            lock_wait: 0,
+            lock_wait: VecDeque::new(),
             completion_wait: 0,
             free_buffers: geometry.buffers_per_function,
             counters: IoCounters::default(),

@@ -63,4 +63,4 @@ pub use options::{MAXIMUM_IO_QUEUES, MAXIMUM_VIRTUAL_FUNCTIONS, ModelError, Mode
 pub use registers::capabilities;
 pub use shared::SharedModel;
 pub use timing::{Geometry, Timing};
-pub use trace::{CommandTrace, LockGrant, TraceOptions};
+pub use trace::{CommandTrace, LockEvent, LockStep, TraceOptions};

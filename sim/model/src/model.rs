@@ -19,7 +19,7 @@ use crate::rq::Rq;
 use crate::schedule::{Engine, NEVER, Schedule};
 use crate::tags::Tags;
 use crate::timing::{Geometry, Timing};
-use crate::trace::{CommandTrace, LockGrant, Trace, TraceOptions};
+use crate::trace::{CommandTrace, LockEvent, Trace, TraceOptions};
 
 /// Bytes of a staging or data buffer, and of the largest piece that moves as one: a host page.
 pub(crate) const PAGE: u32 = 4096;
@@ -204,9 +204,9 @@ impl Model {
         std::mem::take(&mut self.trace.commands)
     }
 
-    /// Takes the grants kept so far.
-    pub fn take_grant_trace(&mut self) -> Vec<LockGrant> {
-        std::mem::take(&mut self.trace.grants)
+    /// Takes the steps of the range lock kept so far.
+    pub fn take_lock_trace(&mut self) -> Vec<LockEvent> {
+        std::mem::take(&mut self.trace.locks)
     }
 
     /// The table it was built to.

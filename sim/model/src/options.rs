@@ -133,6 +133,7 @@ impl ModelOptions {
             512,
             1 << 20,
         )?;
+        power_of_two("geometry.quantum_bytes", geometry.quantum_bytes)?;
         let atomic = geometry.atomic_unit_bytes;
         row("geometry.atomic_unit_bytes", atomic, 4096, 16_384)?;
         if !atomic.is_multiple_of(4096) {
@@ -141,8 +142,8 @@ impl ModelOptions {
                 bytes: atomic,
             });
         }
-        // A pair of the largest size with unaligned buffers: both halves at once, or it never starts.
-        let least_buffers = 2 * (u64::from(atomic) / 4096 + 1);
+        // A pair of the largest size: both halves at once, or it never starts.
+        let least_buffers = 2 * u64::from(atomic) / 4096;
         row(
             "geometry.buffers_per_function",
             geometry.buffers_per_function,
@@ -156,18 +157,21 @@ impl ModelOptions {
             atomic.into(),
             1 << 20,
         )?;
-        if !transfer.is_power_of_two() {
-            return Err(ModelError::NotAPowerOfTwo {
-                name: "geometry.maximum_transfer_bytes",
-                bytes: transfer,
-            });
-        }
+        power_of_two("geometry.maximum_transfer_bytes", transfer)?;
         if self.serial_number.len() > 20 || !self.serial_number.is_ascii() {
             return Err(ModelError::SerialNumber {
                 serial_number: self.serial_number.clone(),
             });
         }
         Ok(())
+    }
+}
+
+const fn power_of_two(name: &'static str, bytes: u32) -> Result<(), ModelError> {
+    if bytes.is_power_of_two() {
+        Ok(())
+    } else {
+        Err(ModelError::NotAPowerOfTwo { name, bytes })
     }
 }
 

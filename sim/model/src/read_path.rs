@@ -61,13 +61,11 @@ impl Model {
         {
             let mut turns = std::mem::take(&mut self.read_turns);
             let picked = turns.select(|function, queue| {
-                let set = self.functions[function].read_ready[queue];
-                let oldest = self.contexts.oldest(function, set);
-                oldest.map_or(0, |context| self.read_granule(context).1)
+                let first = self.functions[function].read_ready[queue].front();
+                first.map_or(0, |context| self.read_granule(*context).1)
             });
             let picked = picked.and_then(|(function, queue, bytes)| {
-                let set = self.functions[function].read_ready[queue];
-                let id = self.contexts.oldest(function, set)?;
+                let id = *self.functions[function].read_ready[queue].front()?;
                 if self.contexts[id].kind == Kind::Read && self.free_staging == 0 {
                     return None;
                 }

@@ -218,7 +218,7 @@ impl Model {
         row.fetch_queues = 0;
         self.fetch_functions &= !(1 << function);
         self.ready_functions &= !(1 << function);
-        row.lock_wait = 0;
+        row.lock_wait.clear();
         row.completion_wait = 0;
         row.deferred.clear();
         row.admin_wait = AdminWait::Nothing;
@@ -232,10 +232,10 @@ impl Model {
             submission.in_flight = 0;
             submission.reads = 0;
             row.dispatch_turns.deactivate(queue);
-            row.buffer_wait[queue] = 0;
+            row.buffer_wait[queue].clear();
             row.buffer_turns.deactivate(queue);
-            row.read_ready[queue] = 0;
-            row.data_ready[queue] = 0;
+            row.read_ready[queue].clear();
+            row.data_ready[queue].clear();
             self.read_turns.deactivate(function, queue);
             self.data_turns.deactivate(function, queue);
         }

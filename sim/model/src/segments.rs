@@ -6,24 +6,13 @@
 
 use crate::context::{Kind, Phase};
 use crate::model::{Model, PAGE};
+use crate::trace::LockStep;
 
 impl Model {
     /// First byte of half 0 or 1 of a context's part of the buffer memory: its segments in turn, or the
     /// Compare's and the Write's data of a pair.
     pub(crate) const fn buffer_offset(&self, id: u16, half: usize) -> u32 {
         (id as u32 * 2 + half as u32) * self.geometry.atomic_unit_bytes
-    }
-
-    /// Buffers for bytes `start..start + length` of a command: one for each host page they touch.
-    fn buffers_for(&self, id: u16, start: u32, length: u32) -> u32 {
-        let context = &self.contexts[id];
-        let sets = &context.prp[..usize::from(context.fetched_sets)];
-        sets.iter()
-            .map(|set| {
-                let first = u32::from(set.offset) + start;
-                (first + length - 1) / PAGE - first / PAGE + 1
-            })
-            .sum()
     }
 
     /// Asks for buffers for the next segment, if there is one and its turn has come.
@@ -46,8 +35,9 @@ impl Model {
         let start = context.next_segment;
         let length = self.geometry.atomic_unit_bytes.min(context.length - start);
         let function = usize::from(context.function);
-        let buffers = self.buffers_for(id, start, length);
         let context = &mut self.contexts[id];
+        // Named by the offset in the data, however the host's pages lie.
+        let buffers = length.div_ceil(PAGE) * u32::from(context.fetched_sets);
         context.next_segment = start + length;
         let segment = &mut context.segments[index];
         segment.phase = Phase::Buffers;
@@ -62,14 +52,14 @@ impl Model {
     pub(crate) fn set_buffer_wait(&mut self, id: u16, waits: bool) {
         let context = &self.contexts[id];
         let (function, queue) = (usize::from(context.function), usize::from(context.queue));
-        let bit = 1 << self.contexts.index(id);
         let row = &mut self.functions[function];
+        let waiting = &mut row.buffer_wait[queue];
         if waits {
-            row.buffer_wait[queue] |= bit;
+            waiting.push_back(id);
             row.buffer_turns.activate(queue);
         } else {
-            row.buffer_wait[queue] &= !bit;
-            if row.buffer_wait[queue] == 0 {
+            waiting.retain(|other| *other != id);
+            if waiting.is_empty() {
                 row.buffer_turns.deactivate(queue);
             }
         }
@@ -84,14 +74,13 @@ impl Model {
     }
 
     /// Hands out free buffers, all that a segment needs or none: in turns of the queues by bytes (or
-    /// large commands would have most of them), within a queue in order of dispatch.
+    /// large commands would have most of them), within a queue in the order in which they were asked for.
     fn serve_buffers(&mut self, function: usize) {
         while self.functions[function].buffer_turns.active() != 0 {
             let mut turns = std::mem::take(&mut self.functions[function].buffer_turns);
             let mut picked = None;
             let queue = turns.select(u64::MAX, |queue| {
-                let set = self.functions[function].buffer_wait[queue];
-                picked = self.contexts.oldest(function, set);
+                picked = self.functions[function].buffer_wait[queue].front().copied();
                 picked.map_or(0, |id| {
                     let index = self.waiting_segment(id).unwrap_or(0);
                     let context = &self.contexts[id];
@@ -135,40 +124,39 @@ impl Model {
         self.serve_buffers(function);
     }
 
-    /// Puts a context into the data fetch arbiter's set of its queue, or takes it out.
+    /// Puts a context behind those of its queue that the data fetch arbiter has, or takes it out.
     pub(crate) fn set_data_ready(&mut self, id: u16, ready: bool) {
         let context = &self.contexts[id];
         let (function, queue) = (usize::from(context.function), usize::from(context.queue));
-        let bit = 1 << self.contexts.index(id);
-        let set = &mut self.functions[function].data_ready[queue];
+        let ready_ones = &mut self.functions[function].data_ready[queue];
         if ready {
-            *set |= bit;
+            ready_ones.push_back(id);
             self.data_turns.activate(function, queue);
         } else {
-            *set &= !bit;
-            if *set == 0 {
+            ready_ones.retain(|other| *other != id);
+            if ready_ones.is_empty() {
                 self.data_turns.deactivate(function, queue);
             }
         }
     }
 
-    /// Puts a context into the read arbiter's set of its queue, or takes it out.
+    /// Puts a context behind those of its queue that the read arbiter has, or takes it out.
     pub(crate) fn set_read_ready(&mut self, id: u16, ready: bool) {
         let context = &self.contexts[id];
         let (function, queue) = (usize::from(context.function), usize::from(context.queue));
         let compares = u32::from(context.kind != Kind::Read);
-        let bit = 1 << self.contexts.index(id);
-        let set = &mut self.functions[function].read_ready[queue];
-        if (*set & bit != 0) == ready {
+        let ready_ones = &mut self.functions[function].read_ready[queue];
+        if ready_ones.contains(&id) == ready {
             return;
         }
-        *set ^= bit;
         if ready {
+            ready_ones.push_back(id);
             self.compares_ready += compares;
             self.read_turns.activate(function, queue);
         } else {
+            ready_ones.retain(|other| *other != id);
             self.compares_ready -= compares;
-            if *set == 0 {
+            if ready_ones.is_empty() {
                 self.read_turns.deactivate(function, queue);
             }
         }
@@ -195,12 +183,17 @@ impl Model {
         let end = start + u64::from(segment.length);
         let owner = id * 2 + index as u16;
         let Some(request) = self.lock.request(function, start, end, exclusive, owner) else {
-            self.functions[function].lock_wait |= 1 << self.contexts.index(id);
+            let waiting = &mut self.functions[function].lock_wait;
+            if !waiting.contains(&id) {
+                waiting.push_back(id);
+            }
             return;
         };
         let context = &mut self.contexts[id];
         context.segments[index].row = request.row;
         context.segments[index].phase = Phase::Waiting;
+        self.trace_lock(LockStep::Requested, id, request.row);
+        let context = &mut self.contexts[id];
         if request.granted {
             self.granted(id, index);
         } else if !context.lock_wait_counted {
@@ -211,17 +204,15 @@ impl Model {
 
     /// A row of the range lock goes: grants whom it kept waiting, and gives the row to the next.
     pub(crate) fn release_row(&mut self, function: usize, row: u8) {
+        let owner = self.lock.owner(row);
+        self.trace_lock(LockStep::Released, owner / 2, row);
         let mut granted = self.lock.release(row);
         while granted != 0 {
             let owner = self.lock.owner(granted.trailing_zeros() as u8);
             granted &= granted - 1;
             self.granted(owner / 2, usize::from(owner % 2));
         }
-        if let Some(id) = self
-            .contexts
-            .oldest(function, self.functions[function].lock_wait)
-        {
-            self.functions[function].lock_wait &= !(1 << self.contexts.index(id));
+        if let Some(id) = self.functions[function].lock_wait.pop_front() {
             self.try_lock(id);
         }
     }
@@ -236,9 +227,7 @@ impl Model {
             self.release_row(function, row);
             return;
         }
-        if self.trace.options.grants {
-            self.trace_grant(id, row);
-        }
+        self.trace_lock(LockStep::Granted, id, row);
         let context = &mut self.contexts[id];
         if context.kind == Kind::Write {
             self.write_segment(id, index);

@@ -1,4 +1,4 @@
-//! What a run can be asked to keep: cycles of each command at the port, order of grants.
+//! What a run can be asked to keep: cycles of each command at the port, the range lock's steps.
 
 use nvme_spec::Status;
 use pcie_host::endpoint::{Cycle, FunctionId};
@@ -9,8 +9,8 @@ pub struct TraceOptions {
     /// One [`CommandTrace`] for each completion. Commands whose doorbell came before count from the
     /// cycle in which this was set.
     pub commands: bool,
-    /// One [`LockGrant`] for each grant of the range lock.
-    pub grants: bool,
+    /// Three [`LockEvent`]s for each request of the range lock (two for one that is withdrawn).
+    pub locks: bool,
 }
 
 /// A command's cycles at the port.
@@ -30,11 +30,24 @@ pub struct CommandTrace {
     pub completion_at: Cycle,
 }
 
-/// A grant of the range lock.
+/// What happens to a row of the range lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct LockGrant {
-    /// Cycle of the grant.
+pub enum LockStep {
+    /// A request has taken the row.
+    Requested,
+    /// Nothing is in its way any more.
+    Granted,
+    /// The row goes: done, or withdrawn.
+    Released,
+}
+
+/// A step of a row of the range lock. Those of one cycle stand in the order in which they took effect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LockEvent {
+    /// When.
     pub at: Cycle,
+    /// What.
+    pub step: LockStep,
     /// Whose command.
     pub function: FunctionId,
     /// Its submission queue.
@@ -54,5 +67,5 @@ pub struct LockGrant {
 pub(crate) struct Trace {
     pub(crate) options: TraceOptions,
     pub(crate) commands: Vec<CommandTrace>,
-    pub(crate) grants: Vec<LockGrant>,
+    pub(crate) locks: Vec<LockEvent>,
 }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use nvme_model::{LockGrant, Timing, TraceOptions};
+use nvme_model::{LockEvent, LockStep, Timing, TraceOptions};
 use pcie_host::{Delivery, HostOptions};
 use support::{Client, Device, Kind, completions, cycles_per_command, latencies, run};
 
@@ -115,7 +115,7 @@ fn the_same_run_twice_is_the_same() {
         let device = Device::new(HostOptions::default(), |_| ());
         device.model.borrow().set_trace(TraceOptions {
             commands: true,
-            grants: true,
+            locks: true,
         });
         let mut clients: Vec<Client> = [Kind::Read, Kind::Write, Kind::Pair]
             .into_iter()
@@ -123,8 +123,8 @@ fn the_same_run_twice_is_the_same() {
             .map(|(function, kind)| Client::new(&device, function as u8, kind, 16, 8192, true))
             .collect();
         run(&mut clients, 3000);
-        let grants = device.model.borrow().take_grant_trace();
-        (completions(&device, Kind::Read), grants)
+        let locks = device.model.borrow().take_lock_trace();
+        (completions(&device, Kind::Read), locks)
     };
     assert_eq!(trace(), trace());
 }
@@ -134,14 +134,15 @@ fn grants_are_traced_in_order_and_exclusive_ones_are_apart() {
     let device = Device::new(HostOptions::default(), |_| ());
     device.model.borrow().set_trace(TraceOptions {
         commands: true,
-        grants: true,
+        locks: true,
     });
     let mut clients = [
         Client::new(&device, 0, Kind::Write, 16, 4096, false),
         Client::new(&device, 1, Kind::Read, 16, 4096, false),
     ];
     run(&mut clients, 2000);
-    let grants: Vec<LockGrant> = device.model.borrow().take_grant_trace();
+    let mut grants: Vec<LockEvent> = device.model.borrow().take_lock_trace();
+    grants.retain(|event| event.step == LockStep::Granted);
     assert!(grants.len() >= 2000);
     assert!(grants.is_sorted_by_key(|grant| grant.at));
     // A Write's lock lasts to B; a later grant of the same bytes cannot come before.
@@ -174,8 +175,10 @@ fn small_and_large_transfers_move_every_byte() {
             let mut clients = [Client::new(&device, 0, kind, 8, bytes, true)];
             let cycles = cycles_per_command(&device, &mut clients, 500);
             let port = f64::from(bytes / 256) * 9.0;
+            // Commands side by side end in groups: those of the depth may have moved most of their bytes
+            // before the 300 commands that are measured begin.
             assert!(
-                cycles >= port,
+                cycles >= port * (1.0 - 8.0 / 299.0),
                 "{kind:?} of {bytes}: {cycles} is faster than the port"
             );
             assert!(

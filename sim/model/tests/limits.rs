@@ -58,7 +58,7 @@ fn what_cannot_be_built_is_refused_by_name() {
             geometry.lock_rows_per_function = 10;
         }),
         ("geometry.buffers_per_function", |geometry| {
-            geometry.buffers_per_function = 9;
+            geometry.buffers_per_function = 7;
         }),
         ("geometry.read_staging_buffers", |geometry| {
             geometry.read_staging_buffers = 0;
@@ -72,6 +72,18 @@ fn what_cannot_be_built_is_refused_by_name() {
             other => panic!("{expected}: {other:?}"),
         }
     }
+}
+
+/// The fair arbiters find missing rounds by a shift. 6,000 was taken once, and no hardware could be built to it.
+#[test]
+fn a_quantum_is_a_power_of_two() {
+    let mut options = options();
+    options.geometry.quantum_bytes = 6000;
+    let refused = Model::new(options).expect_err("no power of two");
+    assert_eq!(
+        refused.to_string(),
+        "geometry.quantum_bytes is 6000: it must be a power of two"
+    );
 }
 
 /// A port that only looks at register answers.

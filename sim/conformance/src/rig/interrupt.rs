@@ -10,6 +10,8 @@ use super::{Buffer, Controller};
 const STATUS_AND_COMMAND: u16 = 0x04;
 const CAPABILITIES_POINTER: u16 = 0x34;
 const MSIX_CAPABILITY: u8 = 0x11;
+/// Capabilities that fit between the header and the end of 256 bytes (PCI 3.0 §6.7).
+const MOST_CAPABILITIES: usize = 48;
 const MSIX_ENABLE: u32 = 1 << 15;
 const MSIX_FUNCTION_MASK: u32 = 1 << 14;
 /// Command register bit 2 (PCIe 2.1 §7.5.1.1).
@@ -71,7 +73,11 @@ pub fn set_msix(host: &Host, function: FunctionId, enabled: bool, masked: bool) 
             .expect("a configuration read")
     };
     let mut offset = read(CAPABILITIES_POINTER, 1) as u16;
-    while offset != 0 {
+    // A function that is not there answers with all ones, which as a list has no end.
+    for _ in 0..MOST_CAPABILITIES {
+        if offset == 0 {
+            break;
+        }
         if read(offset, 1) == u32::from(MSIX_CAPABILITY) {
             let value =
                 if enabled { MSIX_ENABLE } else { 0 } | if masked { MSIX_FUNCTION_MASK } else { 0 };
@@ -81,7 +87,7 @@ pub fn set_msix(host: &Host, function: FunctionId, enabled: bool, masked: bool) 
         }
         offset = read(offset + 1, 1) as u16;
     }
-    panic!("{function} has no MSI-X capability");
+    panic!("{function} is not there, or has no MSI-X capability");
 }
 
 /// Sets or clears bus-master enable in configuration space.

@@ -3,8 +3,8 @@
 //! Public beside the tests: benches print the figures that the tests hold to their limits.
 
 use nvme_spec::{Status, SubmissionEntry};
-use pcie_host::HostOptions;
 use pcie_host::endpoint::{Cycle, FunctionId};
+use pcie_host::{HostOptions, TraceEvent, TraceRecord};
 
 use crate::rig::{Buffer, Controller, DeviceOptions, Factory, Rig};
 
@@ -89,7 +89,7 @@ pub struct Client {
     next: usize,
     /// Completions so far, by queue.
     ended: Vec<u64>,
-    _buffer: Buffer,
+    buffer: Buffer,
 }
 
 impl Client {
@@ -119,7 +119,7 @@ impl Client {
             entries,
             next: 0,
             ended: vec![0; usize::from(load.queues) + 1],
-            _buffer: buffer,
+            buffer,
         }
     }
 
@@ -162,23 +162,32 @@ impl Client {
         }
     }
 
-    fn bytes(&self) -> u64 {
-        let ended: u64 = self.ended.iter().sum();
-        ended * u64::from(self.load.bytes) / self.load.kind.entries() as u64
+    /// Bytes of data that have passed the port; of a pair, those of one half.
+    fn bytes(&self, passed: &[TraceRecord]) -> u64 {
+        let buffer = self.buffer.address..self.buffer.address + self.buffer.len() as u64;
+        let is_data = |record: &&TraceRecord| {
+            matches!(
+                record.event,
+                TraceEvent::MemoryRead | TraceEvent::MemoryWrite
+            ) && record.function == self.controller.function
+                && buffer.contains(&record.address)
+        };
+        let bytes = passed.iter().filter(is_data);
+        let bytes: u64 = bytes.map(|record| u64::from(record.length_bytes)).sum();
+        bytes / self.load.kind.entries() as u64
     }
 }
 
-/// Bytes of each client in `cycles` under full load, after a warm-up.
+/// Bytes that each client moves in `cycles` under full load, after a warm-up. They are counted as they
+/// pass the port: large commands side by side end in groups, so their completions would tell of a
+/// share that nobody has.
 pub fn measure(rig: &Rig, clients: &mut [Client], cycles: Cycle) -> Vec<u64> {
     clients.iter_mut().for_each(Client::start);
     run(rig, clients, cycles / 5);
-    let begin: Vec<u64> = clients.iter().map(Client::bytes).collect();
+    rig.host.take_trace();
     run(rig, clients, cycles);
-    clients
-        .iter()
-        .zip(begin)
-        .map(|(client, begin)| client.bytes() - begin)
-        .collect()
+    let passed = rig.host.take_trace();
+    clients.iter().map(|client| client.bytes(&passed)).collect()
 }
 
 fn run(rig: &Rig, clients: &mut [Client], cycles: Cycle) {
@@ -196,5 +205,9 @@ pub fn seven_functions(factory: Factory) -> Rig {
         medium_bytes: 64 << 20,
         ..DeviceOptions::default()
     };
-    Rig::build(factory, device, HostOptions::default())
+    let options = HostOptions {
+        trace: true,
+        ..HostOptions::default()
+    };
+    Rig::build(factory, device, options)
 }

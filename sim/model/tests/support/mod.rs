@@ -298,7 +298,7 @@ impl Client {
 pub(crate) fn cycles_per_command(device: &Device, clients: &mut [Client], commands: u64) -> f64 {
     device.model.borrow().set_trace(TraceOptions {
         commands: true,
-        grants: false,
+        locks: false,
     });
     run(clients, commands);
     let trace = completions(device, clients[0].kind);
@@ -335,7 +335,7 @@ pub(crate) fn completions(device: &Device, kind: Kind) -> Vec<CommandTrace> {
 pub(crate) fn latencies(device: &Device, client: &mut Client, commands: u64) -> Vec<u64> {
     device.model.borrow().set_trace(TraceOptions {
         commands: true,
-        grants: false,
+        locks: false,
     });
     client.depth = 1;
     run(std::slice::from_mut(client), commands);

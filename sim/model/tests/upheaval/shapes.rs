@@ -22,12 +22,12 @@ pub(crate) fn device(random: &mut Pcg64Mcg) -> (DeviceOptions, Geometry, Timing)
         geometry = Geometry {
             sqe_fifo_entries: random.random_range(2..=64),
             contexts_per_function: random.random_range(1..=31),
-            buffers_per_function: random.random_range(10..40),
+            buffers_per_function: random.random_range(8..40),
             lock_rows_per_function: random.random_range(1..=7),
             read_staging_buffers: random.random_range(1..=64),
             axi_read_bursts: random.random_range(1..=64),
             tags: random.random_range(1..=64),
-            quantum_bytes: random.random_range(512..70_000),
+            quantum_bytes: 512 << random.random_range(0..8),
             maximum_transfer_bytes: 1 << random.random_range(14..=20),
             ..geometry
         };
