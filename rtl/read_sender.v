@@ -3,8 +3,9 @@
 // read_sender: bursts of data to hosts, as memory write TLPs of at most MPS bytes, in the order they were handed in.
 //
 // A burst lies in a staging buffer, or is the page that the admin engine answers with, from byte `offset` on, and goes to
-// one page of the host. A beat is asked of the memory as soon as its words are there, stands on the port two cycles later,
-// and one beat a cycle passes while nobody stalls.
+// one page of the host. A TLP begins when all of its words are there, so that it never pauses for want of data; its first
+// beat stands on the port two cycles later, and one beat a cycle passes while nobody stalls. A burst whose command is dead
+// ends before its next TLP, but not before all of its words have come: then its buffer is free.
 
 `resetall
 `timescale 1ns / 1ps
@@ -35,8 +36,13 @@ module read_sender #(
     // There is room for a burst of the admin engine, too
     output wire                     admin_room,
 
-    // Staging memory: written by R
+    // What is being sent, and whether it is of no use any more
+    output wire [CONTEXT_WIDTH-1:0] sending_context,
+    input  wire                     sending_dead,
+
+    // Staging memory: written by R; a beat in error is none
     input wire                     store_valid,
+    input wire                     store_good,
     input wire [     ID_WIDTH+7:0] store_word,
     input wire [            255:0] store_data,
     input wire [(8<<ID_WIDTH)-1:0] words,
@@ -56,9 +62,11 @@ module read_sender #(
     output wire                      data_last,
     output wire                      data_one_dword,
 
-    // The last beat of a burst has been handed over; it was the last one of its command
+    // The last beat of a burst has been handed over, or what was left of it dropped; it was the last one of its command,
+    // and not dropped
     output reg                     sent_valid,
     output reg                     sent_admin,
+    output reg                     sent_dropped,
     output reg [     ID_WIDTH-1:0] sent_buffer,
     output reg                     sent_last,
     output reg [CONTEXT_WIDTH-1:0] sent_context
@@ -102,32 +110,42 @@ module read_sender #(
   wire [11:0] start = {1'b0, at_reg} + (first_reg ? 12'd4 : 12'd8);
   wire [7:0] word = start[10:3];
   wire [2:0] shift = start[2:0];
-  wire [10:0] beat_end = at_reg + take;
-  wire [10:0] beat_words_end = beat_end + 11'd7;
-  wire [7:0] needed = beat_words_end[10:3];
-  wire there = admin_reg || words[8*buffer_reg+:8] >= needed;
+
+  // Words that are there; with the one that is coming, when the TLP's first beat is not the one to need it; and those
+  // that the TLP, and the whole burst, needs
+  wire [7:0] stored = words[8*buffer_reg+:8];
+  wire comes = store_valid && store_good && store_word[ID_WIDTH+7-:ID_WIDTH] == buffer_reg && |tlp_dwords[10:4];
+  wire [7:0] present = stored + {7'd0, comes};
+  wire [10:0] tlp_words_end = at_reg + tlp_dwords + 11'd7;
+  wire [10:0] burst_words_end = at_reg + left_reg + 11'd7;
+  wire drop = first_reg && !admin_reg && sending_dead;
+  wire there = admin_reg || !first_reg || present >= tlp_words_end[10:3];
+  wire all_there = stored >= burst_words_end[10:3];
+  assign sending_context = context_reg;
 
   // The stage behind the memory
-  reg b_valid_reg, b_first_reg, b_last_reg, b_burst_ends_reg, b_burst_last_reg, b_admin_reg, b_odd_reg;
+  reg b_valid_reg, b_drop_reg, b_first_reg, b_last_reg, b_burst_ends_reg, b_burst_last_reg, b_admin_reg, b_odd_reg;
   reg [10:0] b_take_reg, b_dwords_reg;
   reg [2:0] b_shift_reg;
   reg [63:0] b_address_reg;
   reg [CONTEXT_WIDTH-1:0] b_context_reg;
   reg [ID_WIDTH-1:0] b_buffer_reg;
-  wire b_free = !b_valid_reg || data_ready;
-  wire issue = active_reg && there && b_free;
-  wire load = waiting && (!active_reg || (issue && burst_ends));
+  wire b_free = !b_valid_reg || b_drop_reg || data_ready;
+  wire issue = active_reg && !drop && there && b_free;
+  wire drops = active_reg && drop && all_there && b_free;
+  wire load = waiting && (!active_reg || drops || (issue && burst_ends));
 
-  // Staging memory in two banks, so that two words in a row are read at once. Word w of a buffer is w + 1 here.
-  reg [255:0] even_memory[0:(64<<ID_WIDTH)-1];
+  // Staging memory in two banks, so that two words in a row are read at once. Word w of a buffer is w + 1 here. A page
+  // that does not begin at a word lies in 129 of them.
+  reg [255:0] even_memory[0:(128<<ID_WIDTH)-1];
   reg [255:0] odd_memory[0:(64<<ID_WIDTH)-1];
   reg [255:0] even_reg, odd_reg;
   reg  [511:0] page_reg;
   wire [  7:0] low_word = word - 8'd1;
-  wire [  5:0] even_place = low_word[0] ? low_word[6:1] + 6'd1 : low_word[6:1];
+  wire [  6:0] even_place = low_word[7:1] + {6'd0, low_word[0]};
   wire [  5:0] odd_place = low_word[6:1];
   always @(posedge clk) begin
-    if (store_valid && !store_word[0]) even_memory[{store_word[ID_WIDTH+7:8], store_word[6:1]}] <= store_data;
+    if (store_valid && !store_word[0]) even_memory[store_word[ID_WIDTH+7:1]] <= store_data;
     if (store_valid && store_word[0]) odd_memory[{store_word[ID_WIDTH+7:8], store_word[6:1]}] <= store_data;
     if (issue) begin
       even_reg <= even_memory[{buffer_reg, even_place}];
@@ -146,7 +164,7 @@ module read_sender #(
     8'd0, 16'd0, 8'd0, 8'd0, link_number, 1'b0, 4'd1, b_dwords_reg, b_address_reg[63:2], 2'b00
   };
 
-  assign data_valid = b_valid_reg;
+  assign data_valid = b_valid_reg && !b_drop_reg;
   assign data_function = b_context_reg[CONTEXT_WIDTH-1-:FUNCTION_WIDTH];
   assign data_beat = b_first_reg ? {shifted[255:128], descriptor} : shifted[255:0];
   wire [3:0] lanes = b_first_reg ? b_take_reg[3:0] + 4'd4 : b_take_reg[3:0];
@@ -171,6 +189,7 @@ module read_sender #(
       if (tlp_ends) address_reg <= address_reg + {51'd0, tlp_dwords_held, 2'd0};
       if (burst_ends) active_reg <= 1'b0;
     end
+    if (drops) active_reg <= 1'b0;
     if (issue && first_reg) held_reg <= tlp_dwords;
     if (load) begin
       active_reg <= 1'b1;
@@ -185,11 +204,12 @@ module read_sender #(
       burst_last_reg <= next[0];
     end
 
-    if (b_free) b_valid_reg <= issue;
-    if (issue) begin
+    if (b_free) b_valid_reg <= issue || drops;
+    if (issue || drops) begin
+      b_drop_reg <= drops;
       b_first_reg <= first_reg;
       b_last_reg <= tlp_ends;
-      b_burst_ends_reg <= burst_ends;
+      b_burst_ends_reg <= burst_ends || drops;
       b_burst_last_reg <= burst_last_reg;
       b_admin_reg <= admin_reg;
       b_odd_reg <= low_word[0];
@@ -201,10 +221,11 @@ module read_sender #(
       b_buffer_reg <= buffer_reg;
     end
 
-    sent_valid <= b_valid_reg && data_ready && b_burst_ends_reg;
+    sent_valid <= b_valid_reg && (data_ready || b_drop_reg) && b_burst_ends_reg;
     sent_admin <= b_admin_reg;
+    sent_dropped <= b_drop_reg;
     sent_buffer <= b_buffer_reg;
-    sent_last <= b_burst_last_reg;
+    sent_last <= b_burst_last_reg && !b_drop_reg;
     sent_context <= b_context_reg;
 
     if (rst) begin

@@ -21,6 +21,8 @@ mod verilated {
         ("prp_memory", "prp_memory", &[]),
         ("prp_walker", "prp_walker", &[]),
         ("range_lock", "range_lock", &[]),
+        ("read_path", "read_path", &[]),
+        ("read_sender", "read_sender", &[]),
         ("identify_rom", "identify_rom", &[]),
         (
             "identify_rom_small",
@@ -33,7 +35,17 @@ mod verilated {
         ),
     ];
 
+    /// Names of the units to make, with commas: for who works on these, and does not want to wait for
+    /// the others. All when it is not set.
+    const ONLY: &str = "RTL_UNITS";
+
     pub(super) fn build() {
+        let only = env::var(ONLY).ok();
+        let is_wanted = |class: &str| {
+            only.as_deref()
+                .is_none_or(|only| only.split(',').any(|name| name == class))
+        };
+        println!("cargo:rerun-if-env-changed={ONLY}");
         let rtl = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
         println!("cargo:rerun-if-env-changed=VERILATOR_ROOT");
@@ -70,7 +82,7 @@ mod verilated {
         compiler.file(include.join("verilated_threads.cpp"));
         let mut rust = String::from("unsafe extern \"C\" {\n");
         let mut table = String::from("static UNITS: &[Unit] = &[\n");
-        for (class, module, parameters) in UNITS {
+        for (class, module, parameters) in UNITS.iter().filter(|unit| is_wanted(unit.0)) {
             let class = format!("V{class}");
             let folder = out.join(&class);
             // What an earlier run left could be of modules that are no more.
