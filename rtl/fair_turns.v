@@ -69,14 +69,21 @@ module fair_turns #(
   reg [PLACE_WIDTH-1:0] read_memory[0:ROWS-1];
   reg [ROWS-1:0] written_reg, read_reg;
 
-  // The row that is looked at next
-  reg [ROW_WIDTH-1:0] dirty_row;
-  integer i;
-  always @* begin
-    dirty_row = {ROW_WIDTH{1'b0}};
-    if (|dirty_reg) for (i = ROWS - 1; i >= 0; i = i - 1) if (dirty_reg[i]) dirty_row = i[ROW_WIDTH-1:0];
-  end
+  // The row that is looked at next: the lowest one; bit b of its number is set when it is one of the rows that have it
   wire any_dirty = |dirty_reg;
+  wire [ROWS-1:0] lowest = dirty_reg & (~dirty_reg + 1'b1);
+  wire [ROW_WIDTH-1:0] dirty_row;
+  genvar r, b;
+  generate
+    for (b = 0; b < ROW_WIDTH; b = b + 1) begin : gen_bit
+      wire [ROWS-1:0] rows;
+      for (r = 0; r < ROWS; r = r + 1) begin : gen_row
+        localparam [31:0] NUMBER = r;
+        assign rows[r] = NUMBER[b];
+      end
+      assign dirty_row[b] = |(lowest & rows);
+    end
+  endgenerate
   // A context that comes to an empty row needs not be fetched from its FIFO.
   wire push_first = push_valid && (waits_reg & push_bit) == {ROWS{1'b0}};
   wire passes = push_first && !any_dirty;
@@ -156,10 +163,9 @@ module fair_turns #(
   assign chosen_context = {chosen_row_reg[ROW_WIDTH-1-:FUNCTION_WIDTH], 1'b0, chosen_number_reg};
   assign chosen_bytes   = chosen_bytes_reg;
 
-  wire [ROWS-1:0] fetched_bit = any_dirty ? {{ROWS - 1{1'b0}}, 1'b1} << dirty_row : {ROWS{1'b0}};
   always @(posedge clk) begin
     waits_reg <= (waits_reg & ~(empties ? chosen_bit : {ROWS{1'b0}})) | (push_valid ? push_bit : {ROWS{1'b0}});
-    dirty_reg <= (dirty_reg & ~fetched_bit) | (push_first && !passes ? push_bit : {ROWS{1'b0}}) |
+    dirty_reg <= (dirty_reg & ~lowest) | (push_first && !passes ? push_bit : {ROWS{1'b0}}) |
         (take && !empties ? chosen_bit : {ROWS{1'b0}});
     if (push_valid) written_reg <= written_reg | push_bit;
     if (pops) read_reg <= read_reg | chosen_bit;
