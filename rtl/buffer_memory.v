@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// buffer_memory: host data of Writes and Compares. Each context has two places, the halves of a pair.
+// buffer_memory: host data of Writes and Compares, in words of 32 bytes.
 //
-// Written by the RC router in lanes of a dword; lanes below `write_split` go to the next word. Two places read a word a
-// cycle: what goes to the medium, and what the medium is compared with.
+// Written by the RC router in lanes of a dword; lanes below `write_split` go to the next word, which may be anywhere, but
+// is even when the first is odd and the other way around. Two places read a word a cycle: what goes to the medium, and
+// what the medium is compared with.
 
 `resetall
 `timescale 1ns / 1ps
@@ -17,6 +18,7 @@ module buffer_memory #(
 
     input wire                  write_valid,
     input wire [WORD_WIDTH-1:0] write_word,
+    input wire [WORD_WIDTH-1:0] write_next_word,
     input wire [         255:0] write_data,
     input wire [           7:0] write_lanes,
     input wire [           2:0] write_split,
@@ -35,7 +37,7 @@ module buffer_memory #(
   reg [255:0] out_even_reg, out_odd_reg, compare_even_reg, compare_odd_reg;
   reg out_is_odd_reg, compare_is_odd_reg;
 
-  wire [WORD_WIDTH-1:0] next_word = write_word + 1'b1;
+  wire [WORD_WIDTH-1:0] next_word = write_next_word;
   wire [7:0] later = ~(8'hff << write_split);
   wire odd = write_word[0];
   wire [WORD_WIDTH-2:0] even_place = odd ? next_word[WORD_WIDTH-1:1] : write_word[WORD_WIDTH-1:1];

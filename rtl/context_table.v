@@ -25,8 +25,9 @@ module context_table #(
     input wire [             10:0] write_second_status,
     input wire [ADDRESS_WIDTH-1:0] write_address,
     input wire [             17:0] write_length,
-    input wire [            127:0] write_prps,
-    input wire [            127:0] write_second_prps,
+    // Where data begin in their first host page, of both halves of a pair
+    input wire [             11:0] write_offset,
+    input wire [             11:0] write_second_offset,
 
     // For the completion engine
     input  wire [CONTEXT_WIDTH-1:0] end_context,
@@ -34,42 +35,50 @@ module context_table #(
     output wire                     end_two,
     output wire [             15:0] end_id,
     output wire [             15:0] end_second_id,
+    output wire [              2:0] end_kind,
+    output wire [             17:0] end_length,
 
-    // For the range lock
+    // Of a command that has been walked, of an event of the segment engine
+    input  wire [CONTEXT_WIDTH-1:0] walked_context,
+    output wire [              2:0] walked_kind,
+    input  wire [CONTEXT_WIDTH-1:0] event_context,
+    output wire [    ROW_WIDTH-1:0] event_row,
+    output wire [              2:0] event_kind,
+    output wire [             17:0] event_length,
+    output wire [             10:0] event_second_status,
+
+    // For the range lock: of a request, of a grant
     input  wire [CONTEXT_WIDTH-1:0] lock_context,
+    output wire [    ROW_WIDTH-1:0] lock_row,
+    output wire [             15:0] lock_id,
     output wire [              2:0] lock_kind,
     output wire [ADDRESS_WIDTH-1:0] lock_address,
     output wire [             17:0] lock_length,
-
-    // For the read path
-    input  wire [CONTEXT_WIDTH-1:0] read_context,
-    output wire [ADDRESS_WIDTH-1:0] read_address,
-    output wire [             17:0] read_length,
-    output wire [            127:0] read_prps,
-    output wire [              2:0] read_kind,
-
-    // For the fetch of host data
-    input  wire [CONTEXT_WIDTH-1:0] fetch_context,
-    output wire [              2:0] fetch_kind,
-    output wire [             17:0] fetch_length,
-    output wire [            127:0] fetch_prps,
-    output wire [            127:0] fetch_second_prps,
-    output wire [             10:0] fetch_second_status,
-
-    // For what goes to the medium
-    input  wire [CONTEXT_WIDTH-1:0] out_context,
-    output wire [              2:0] out_kind,
-    output wire [ADDRESS_WIDTH-1:0] out_address,
-    output wire [             17:0] out_length,
-
-    // Of a compare that has ended
-    input  wire [CONTEXT_WIDTH-1:0] compared_context,
-    output wire [              2:0] compared_kind,
-    output wire [             10:0] compared_second_status,
-
-    // Of a grant
     input  wire [CONTEXT_WIDTH-1:0] grant_context,
-    output wire [              2:0] grant_kind
+    output wire [    ROW_WIDTH-1:0] grant_row,
+    output wire [              2:0] grant_kind,
+
+    // For the movers: of the command whose cost is looked up, and of the one chosen
+    input  wire [CONTEXT_WIDTH-1:0] read_look_context,
+    output wire [              2:0] read_look_kind,
+    output wire [             11:0] read_look_offset,
+    input  wire [CONTEXT_WIDTH-1:0] read_chosen_context,
+    output wire [              2:0] read_chosen_kind,
+    output wire [             11:0] read_chosen_offset,
+    input  wire [CONTEXT_WIDTH-1:0] fetch_look_context,
+    output wire [             11:0] fetch_look_offset,
+    output wire [             11:0] fetch_look_second_offset,
+    input  wire [CONTEXT_WIDTH-1:0] fetch_chosen_context,
+    output wire [             11:0] fetch_chosen_offset,
+    output wire [             11:0] fetch_chosen_second_offset,
+
+    // Of a read of host data that has ended, of one not sent, of a compare that has ended
+    input  wire [CONTEXT_WIDTH-1:0] host_context,
+    output wire [              2:0] host_kind,
+    input  wire [CONTEXT_WIDTH-1:0] unsent_context,
+    output wire [              2:0] unsent_kind,
+    input  wire [CONTEXT_WIDTH-1:0] compared_context,
+    output wire [              2:0] compared_kind
 );
 
   localparam CONTEXTS = 1 << CONTEXT_WIDTH;
@@ -81,8 +90,7 @@ module context_table #(
   reg [10:0] status_memory[0:CONTEXTS-1];
   reg [ADDRESS_WIDTH-1:0] address_memory[0:CONTEXTS-1];
   reg [17:0] length_memory[0:CONTEXTS-1];
-  reg [127:0] prps_memory[0:CONTEXTS-1];
-  reg [127:0] second_prps_memory[0:CONTEXTS-1];
+  reg [23:0] offset_memory[0:CONTEXTS-1];
 
   always @(posedge clk)
     if (write_valid) begin
@@ -93,31 +101,35 @@ module context_table #(
       status_memory[write_context] <= write_second_status;
       address_memory[write_context] <= write_address;
       length_memory[write_context] <= write_length;
-      prps_memory[write_context] <= write_prps;
-      second_prps_memory[write_context] <= write_second_prps;
+      offset_memory[write_context] <= {write_second_offset, write_offset};
     end
 
   assign end_row = row_memory[end_context];
   assign end_two = two_memory[end_context];
   assign {end_second_id, end_id} = id_memory[end_context];
+  assign end_kind = kind_memory[end_context];
+  assign end_length = length_memory[end_context];
+  assign walked_kind = kind_memory[walked_context];
+  assign event_row = row_memory[event_context];
+  assign event_kind = kind_memory[event_context];
+  assign event_length = length_memory[event_context];
+  assign event_second_status = status_memory[event_context];
+  assign lock_row = row_memory[lock_context];
+  assign lock_id = id_memory[lock_context][15:0];
   assign lock_kind = kind_memory[lock_context];
   assign lock_address = address_memory[lock_context];
   assign lock_length = length_memory[lock_context];
-  assign read_address = address_memory[read_context];
-  assign read_length = length_memory[read_context];
-  assign read_prps = prps_memory[read_context];
-  assign fetch_kind = kind_memory[fetch_context];
-  assign out_kind = kind_memory[out_context];
-  assign out_address = address_memory[out_context];
-  assign out_length = length_memory[out_context];
-  assign compared_kind = kind_memory[compared_context];
-  assign compared_second_status = status_memory[compared_context];
-  assign read_kind = kind_memory[read_context];
-  assign fetch_length = length_memory[fetch_context];
-  assign fetch_prps = prps_memory[fetch_context];
-  assign fetch_second_prps = second_prps_memory[fetch_context];
-  assign fetch_second_status = status_memory[fetch_context];
+  assign grant_row = row_memory[grant_context];
   assign grant_kind = kind_memory[grant_context];
+  assign read_look_kind = kind_memory[read_look_context];
+  assign read_look_offset = offset_memory[read_look_context][11:0];
+  assign read_chosen_kind = kind_memory[read_chosen_context];
+  assign read_chosen_offset = offset_memory[read_chosen_context][11:0];
+  assign {fetch_look_second_offset, fetch_look_offset} = offset_memory[fetch_look_context];
+  assign {fetch_chosen_second_offset, fetch_chosen_offset} = offset_memory[fetch_chosen_context];
+  assign host_kind = kind_memory[host_context];
+  assign unsent_kind = kind_memory[unsent_context];
+  assign compared_kind = kind_memory[compared_context];
 
 endmodule
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// data_fetch: the host's data of Writes, Compares and pairs, by reads of at most MRRS within a host page.
+// data_fetch: the host's data of segments that have their buffers, by reads of at most MRRS within a host page.
 //
-// Functions take turns of a granule (what lies in one host page); a pair's Compare data come first, then the Write's. A
-// command whose reads have all ended is told on `filled`, whether they brought their data or not.
+// Functions, then queues take turns by bytes of a granule (what lies in one host page); a pair's Compare data come first,
+// then the Write's. The granule that is chosen is asked for as a whole, two cycles later at the earliest. Nothing more is
+// asked for when the command is dead; `sent` tells either way that a segment needs no more asking.
 
 `resetall
 `timescale 1ns / 1ps
@@ -13,187 +14,189 @@ module data_fetch #(
     // Functions, and width of a function's number
     parameter FUNCTIONS = 7,
     parameter FUNCTION_WIDTH = 3,
-    // Width of a context's number (derived)
+    // Queues of each function, and width of a queue's number
+    parameter QUEUES = 5,
+    parameter QUEUE_WIDTH = 3,
+    // Widths of a row's and of a context's number (derived)
+    parameter ROW_WIDTH = FUNCTION_WIDTH + QUEUE_WIDTH,
     parameter CONTEXT_WIDTH = FUNCTION_WIDTH + 5
 ) (
     input wire clk,
     input wire rst,
 
-    // Functions whose commands fetch nothing any more
-    input wire [FUNCTIONS-1:0] gone,
     // Largest read in bytes
-    input wire [         12:0] most_bytes,
+    input wire [12:0] most_bytes,
 
-    // A command
+    // A segment: where it begins and how long it is, in sectors of 512 bytes
     input wire                     start_valid,
+    input wire [    ROW_WIDTH-1:0] start_row,
     input wire [CONTEXT_WIDTH-1:0] start_context,
+    input wire [              8:0] start_sector,
+    input wire [              5:0] start_sectors,
+    input wire                     start_two,
+    input wire                     start_slot,
 
-    // The context table
+    // Two commands: offset of their data in the first host page, of both halves of a pair; they are dead
     output wire [CONTEXT_WIDTH-1:0] look_context,
-    input  wire                     look_pair,
-    input  wire [             17:0] look_length,
-    input  wire [            127:0] look_prps,
-    input  wire [            127:0] look_second_prps,
+    input  wire [             11:0] look_offset,
+    input  wire [             11:0] look_second_offset,
+    input  wire                     look_dead,
+    output wire [CONTEXT_WIDTH-1:0] granule_context,
+    input  wire [             11:0] granule_offset,
+    input  wire [             11:0] granule_second_offset,
+    input  wire                     granule_dead,
+
+    // The host page of a granule, by its number among those of the command, in the cycle after
+    output wire        page_set,
+    output wire [ 5:0] page_index,
+    input  wire [51:0] page,
 
     // A read: where its data go is {context without the admin bit, half, dword}
-    output wire                      read_valid,
-    input  wire                      read_ready,
-    output wire [FUNCTION_WIDTH-1:0] read_function,
-    output wire [              63:0] read_address,
-    output wire [              12:0] read_bytes,
-    output wire [ CONTEXT_WIDTH-1:0] read_context,
-    output wire                      read_half,
-    output wire [              10:0] read_dword,
+    output wire                     read_valid,
+    input  wire                     read_ready,
+    output wire [             63:0] read_address,
+    output wire [             12:0] read_bytes,
+    output wire [CONTEXT_WIDTH-1:0] read_context,
+    output wire                     read_half,
+    output wire [             11:0] read_dword,
 
-    // A read has ended; another was not sent
-    input wire                     end_valid,
-    input wire [CONTEXT_WIDTH-1:0] end_context,
-    input wire                     end_half,
-    input wire                     end_failed,
-    input wire                     unsent_valid,
-    input wire [CONTEXT_WIDTH-1:0] unsent_context,
-
-    // No read that was sent will end any more
-    input wire forget,
-
-    // All that comes has come; a half of it did not
-    output wire                     filled_valid,
-    input  wire                     filled_ready,
-    output wire [CONTEXT_WIDTH-1:0] filled_context,
-    output wire                     filled_first_failed,
-    output wire                     filled_second_failed
+    // A read is asked for, or left out; the last of the segment
+    output wire                     asked_valid,
+    input  wire                     asked_ready,
+    output wire [CONTEXT_WIDTH-1:0] asked_context,
+    output wire                     asked_slot,
+    output wire                     asked_none,
+    output wire                     asked_last
 );
 
-  localparam CONTEXTS = 1 << CONTEXT_WIDTH;
+  localparam NUMBER_WIDTH = FUNCTION_WIDTH + 4;
+  localparam NUMBERS = 1 << NUMBER_WIDTH;
 
-  // Whose turn it is; a granule is asked for as a whole
-  wire [FUNCTIONS-1:0] waits;
-  wire [FUNCTION_WIDTH-1:0] turn_function;
-  wire any, last_read, granule_ends;
-  reg [FUNCTION_WIDTH-1:0] from_reg, held_function_reg;
-  reg held_reg;
-  wire [FUNCTION_WIDTH-1:0] chosen = held_reg ? held_function_reg : turn_function;
-  wire [CONTEXT_WIDTH-1:0] context_number;
-  wire go;
-  round_robin #(
-      .COUNT(FUNCTIONS),
-      .WIDTH(FUNCTION_WIDTH)
-  ) turn (
-      .request(waits),
-      .from(from_reg),
-      .chosen(turn_function),
-      .valid(any)
-  );
-  function_fifos #(
+  // Segments, and what is asked for of them: half and byte
+  reg [16:0] segment_memory[0:NUMBERS-1];
+  reg [15:0] asked_memory[0:NUMBERS-1];
+  reg [NUMBERS-1:0] begun_reg;
+  wire [NUMBER_WIDTH-1:0] start_number = {start_context[CONTEXT_WIDTH-1:5], start_context[3:0]};
+
+  wire chosen_valid, take, take_last;
+  wire [ROW_WIDTH-1:0] chosen_row;
+  wire [12:0] chosen_bytes;
+  wire look_valid;
+  wire [12:0] costs[0:1];
+  fair_turns #(
       .FUNCTIONS(FUNCTIONS),
       .FUNCTION_WIDTH(FUNCTION_WIDTH),
-      .WIDTH(CONTEXT_WIDTH)
-  ) commands (
+      .QUEUES(QUEUES),
+      .QUEUE_WIDTH(QUEUE_WIDTH)
+  ) turns (
       .clk(clk),
       .rst(rst),
       .push_valid(start_valid),
-      .push_entry(start_context),
-      .waits(waits),
-      .look_function(chosen),
-      .look_entry(context_number),
-      .pop_valid(go && last_read)
+      .push_row(start_row),
+      .push_context(start_context),
+      .look_valid(look_valid),
+      .look_context(look_context),
+      .look_cost(look_valid && !look_dead ? costs[0] : 13'd0),
+      .chosen_valid(chosen_valid),
+      .chosen_row(chosen_row),
+      .chosen_context(granule_context),
+      .chosen_bytes(chosen_bytes),
+      .take(take),
+      .take_last(take_last)
   );
-  assign look_context = context_number;
+  wire unused = &{1'b0, chosen_row, chosen_bytes};
 
-  // Of each function's oldest command: bytes asked for of the half, and which half
-  reg [17:0] asked_reg[0:FUNCTIONS-1];
-  reg [FUNCTIONS-1:0] half_reg;
-  wire [17:0] asked = asked_reg[chosen];
-  wire half = half_reg[chosen];
-  wire is_gone = gone[chosen];
+  // The next granule of a command: of the one whose cost is asked, and of the one that is chosen
+  wire [1:0] last, set, slot;
+  wire [5:0] index[0:1];
+  wire [11:0] in_page[0:1];
+  wire [13:2] dword[0:1];
+  wire [15:0] asked_next[0:1];
+  genvar s;
+  generate
+    for (s = 0; s < 2; s = s + 1) begin : gen_side
+      wire [CONTEXT_WIDTH-1:0] command = s == 0 ? look_context : granule_context;
+      wire [NUMBER_WIDTH-1:0] own_number = {command[CONTEXT_WIDTH-1:5], command[3:0]};
+      wire [8:0] start;
+      wire [5:0] sectors;
+      wire two, second;
+      wire [14:0] at_byte;
+      assign {start, sectors, two, slot[s]} = segment_memory[own_number];
+      assign {second, at_byte} = begun_reg[own_number] ? asked_memory[own_number] : 16'd0;
+      wire [11:0] offset = second ? (s == 0 ? look_second_offset : granule_second_offset) : (s == 0 ? look_offset : granule_offset);
+      wire [18:0] at = {1'b0, start, 9'd0} + {4'd0, at_byte} + {7'd0, offset};
+      wire [12:0] room = 13'd4096 - {1'b0, at[11:0]};
+      wire [14:0] left = {sectors, 9'd0} - at_byte;
+      wire half_ends = left <= {2'd0, room};
+      assign costs[s] = half_ends ? left[12:0] : room;
+      assign set[s] = second;
+      assign last[s] = half_ends && (second || !two);
+      assign index[s] = at[17:12];
+      assign in_page[s] = at[11:0];
+      assign dword[s] = at_byte[13:2];
+      assign asked_next[s] = half_ends ? {1'b1, 15'd0} : {second, at_byte + {2'd0, costs[s]}};
+    end
+  endgenerate
+  wire [NUMBER_WIDTH-1:0] number = {granule_context[CONTEXT_WIDTH-1:5], granule_context[3:0]};
 
-  wire [127:0] prps = half ? look_second_prps : look_prps;
-  wire [12:0] first_room = 13'd4096 - {1'b0, prps[11:0]};
-  wire in_first = asked < {5'd0, first_room};
-  wire [63:0] second_page = {prps[127:76], 12'd0} + {46'd0, asked} - {51'd0, first_room};
-  wire [63:0] address = in_first ? prps[63:0] + {46'd0, asked} : second_page;
-  wire [12:0] page_left = 13'd4096 - {1'b0, address[11:0]};
-  wire [17:0] left = look_length - asked;
-  wire [12:0] bytes_page = left < {5'd0, page_left} ? left[12:0] : page_left;
-  wire [12:0] bytes = bytes_page < most_bytes ? bytes_page : most_bytes;
-  wire half_ends = left == {5'd0, bytes};
-  assign granule_ends = bytes == bytes_page;
-  assign last_read = is_gone || (half_ends && (half || !look_pair));
-  assign go = any && (is_gone || read_ready);
+  // The granule that is asked for
+  reg active_reg, page_known_reg, last_reg, half_reg, slot_reg, dead_reg;
+  reg [CONTEXT_WIDTH-1:0] context_reg;
+  reg [11:0] in_page_reg;
+  reg [13:2] dword_reg;
+  reg [12:0] left_reg;
+  reg [51:0] page_reg;
+  wire [12:0] bytes = left_reg < most_bytes ? left_reg : most_bytes;
+  wire ends = dead_reg || left_reg == bytes;
+  wire goes = active_reg && asked_ready && (dead_reg || read_ready);
+  assign take = chosen_valid && (!active_reg || (goes && ends));
+  assign take_last = last[1] || granule_dead;
+  assign page_set = set[1];
+  assign page_index = index[1];
 
-  assign read_valid = any && !is_gone;
-  assign read_function = chosen;
-  assign read_address = address;
+  assign read_valid = active_reg && !dead_reg && asked_ready;
+  assign read_address = {page_known_reg ? page_reg : page, in_page_reg};
   assign read_bytes = bytes;
-  assign read_context = context_number;
-  assign read_half = half;
-  assign read_dword = asked[12:2];
+  assign read_context = context_reg;
+  assign read_half = half_reg;
+  assign read_dword = dword_reg;
+  assign asked_valid = active_reg && (dead_reg || read_ready);
+  assign asked_context = context_reg;
+  assign asked_slot = slot_reg;
+  assign asked_none = dead_reg;
+  assign asked_last = ends && last_reg;
 
-  // Reads of each context: asked for, ended, not sent
-  reg [6:0] sent_reg  [0:CONTEXTS-1];
-  reg [6:0] ended_reg [0:CONTEXTS-1];
-  reg [6:0] unsent_reg[0:CONTEXTS-1];
-  reg [CONTEXTS-1:0] lost_reg, all_reg, first_failed_reg, second_failed_reg;
-
-  integer c;
-  reg found;
-  reg [CONTEXT_WIDTH-1:0] found_context;
-  always @* begin
-    found = 1'b0;
-    found_context = {CONTEXT_WIDTH{1'b0}};
-    if (|all_reg)
-      for (c = 0; c < CONTEXTS; c = c + 1)
-      if (!found && all_reg[c] && (lost_reg[c] || sent_reg[c] == ended_reg[c] + unsent_reg[c])) begin
-        found = 1'b1;
-        found_context = c[CONTEXT_WIDTH-1:0];
-      end
-  end
-  assign filled_valid = found;
-  assign filled_context = found_context;
-  assign filled_first_failed = first_failed_reg[found_context];
-  assign filled_second_failed = second_failed_reg[found_context];
-
-  integer f;
   always @(posedge clk) begin
     if (start_valid) begin
-      lost_reg[start_context] <= 1'b0;
-      sent_reg[start_context] <= 7'd0;
-      ended_reg[start_context] <= 7'd0;
-      unsent_reg[start_context] <= 7'd0;
-      first_failed_reg[start_context] <= 1'b0;
-      second_failed_reg[start_context] <= 1'b0;
+      segment_memory[start_number] <= {start_sector, start_sectors, start_two, start_slot};
+      begun_reg[start_number] <= 1'b0;
     end
-    if (end_valid) begin
-      ended_reg[end_context] <= ended_reg[end_context] + 7'd1;
-      if (end_failed && !end_half) first_failed_reg[end_context] <= 1'b1;
-      if (end_failed && end_half) second_failed_reg[end_context] <= 1'b1;
+    if (take) begin
+      asked_memory[number] <= asked_next[1];
+      begun_reg[number] <= 1'b1;
     end
-    if (unsent_valid) begin
-      unsent_reg[unsent_context] <= unsent_reg[unsent_context] + 7'd1;
-      first_failed_reg[unsent_context] <= 1'b1;
+
+    page_known_reg <= 1'b1;
+    page_reg <= page_known_reg ? page_reg : page;
+    if (goes) begin
+      active_reg  <= !ends;
+      in_page_reg <= in_page_reg + bytes[11:0];
+      dword_reg   <= dword_reg + {1'b0, bytes[12:2]};
+      left_reg    <= left_reg - bytes;
     end
-    if (go) begin
-      if (!is_gone) sent_reg[context_number] <= sent_reg[context_number] + 7'd1;
-      else first_failed_reg[context_number] <= 1'b1;
-      if (last_read) all_reg[context_number] <= 1'b1;
-      asked_reg[chosen] <= last_read || half_ends ? 18'd0 : asked + {5'd0, bytes};
-      half_reg[chosen] <= !last_read && (half || half_ends);
-      held_reg <= !last_read && !granule_ends;
-      held_function_reg <= chosen;
-      from_reg <= chosen == FUNCTIONS[FUNCTION_WIDTH-1:0] - 1'b1 ? {FUNCTION_WIDTH{1'b0}} : chosen + 1'b1;
+    if (take) begin
+      active_reg <= 1'b1;
+      page_known_reg <= 1'b0;
+      context_reg <= granule_context;
+      dead_reg <= granule_dead;
+      last_reg <= take_last;
+      half_reg <= set[1] || slot[1];
+      slot_reg <= slot[1];
+      in_page_reg <= in_page[1];
+      dword_reg <= dword[1];
+      left_reg <= costs[1];
     end
-    if (forget) begin
-      lost_reg <= {CONTEXTS{1'b1}};
-      first_failed_reg <= {CONTEXTS{1'b1}};
-    end
-    if (filled_valid && filled_ready) all_reg[found_context] <= 1'b0;
-    if (rst) begin
-      held_reg <= 1'b0;
-      from_reg <= {FUNCTION_WIDTH{1'b0}};
-      all_reg  <= {CONTEXTS{1'b0}};
-      half_reg <= {FUNCTIONS{1'b0}};
-      for (f = 0; f < FUNCTIONS; f = f + 1) asked_reg[f] <= 18'd0;
-    end
+    if (rst) active_reg <= 1'b0;
   end
 
 endmodule

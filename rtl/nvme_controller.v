@@ -55,8 +55,11 @@ module nvme_controller #(
     parameter AXI_ADDRESS_WIDTH = 40,
     // Width of an AXI ID in bits
     parameter AXI_ID_WIDTH = 3,
-    // Functions (derived)
-    parameter FUNCTIONS = VIRTUAL_FUNCTIONS + 1
+    // Functions, and widths of numbers: of a function, a queue of it, a context (derived)
+    parameter FUNCTIONS = VIRTUAL_FUNCTIONS + 1,
+    parameter FUNCTION_WIDTH = FUNCTIONS > 8 ? 4 : (FUNCTIONS > 4 ? 3 : (FUNCTIONS > 2 ? 2 : 1)),
+    parameter QUEUE_WIDTH = IO_QUEUES > 15 ? 5 : (IO_QUEUES > 7 ? 4 : (IO_QUEUES > 3 ? 3 : (IO_QUEUES > 1 ? 2 : 1))),
+    parameter CONTEXT_WIDTH = FUNCTION_WIDTH + 5
 ) (
     input wire clk,
     input wire rst,
@@ -139,6 +142,8 @@ module nvme_controller #(
     output wire [                  7:0] m_axi_awlen,
     output wire [                  2:0] m_axi_awsize,
     output wire [                  1:0] m_axi_awburst,
+    // The next burst belongs to the same unit, which should reach the memory whole
+    output wire                         m_axi_awuser,
     output wire                         m_axi_awvalid,
     input  wire                         m_axi_awready,
     output wire [                255:0] m_axi_wdata,
@@ -149,17 +154,33 @@ module nvme_controller #(
     input  wire [     AXI_ID_WIDTH-1:0] m_axi_bid,
     input  wire [                  1:0] m_axi_bresp,
     input  wire                         m_axi_bvalid,
-    output wire                         m_axi_bready
+    output wire                         m_axi_bready,
+
+    // The range lock, for those who watch it: what is asked for (sectors of 512 bytes), granted and given up, by contexts;
+    // the command identifier is that of a pair's Compare
+    output wire                          lock_trace_request_valid,
+    output wire [     CONTEXT_WIDTH-1:0] lock_trace_request_context,
+    output wire [       QUEUE_WIDTH-1:0] lock_trace_request_queue,
+    output wire [                  15:0] lock_trace_request_command,
+    output wire [AXI_ADDRESS_WIDTH-10:0] lock_trace_request_first,
+    output wire [AXI_ADDRESS_WIDTH-10:0] lock_trace_request_last,
+    output wire                          lock_trace_request_exclusive,
+    output wire                          lock_trace_grant_valid,
+    output wire [     CONTEXT_WIDTH-1:0] lock_trace_grant_context,
+    output wire                          lock_trace_release_valid,
+    output wire [     CONTEXT_WIDTH-1:0] lock_trace_release_context,
+    output wire                          lock_trace_release_write_valid,
+    output wire [     CONTEXT_WIDTH-1:0] lock_trace_release_write_context
 );
 
   // Widths of numbers: of a function, a queue of it (or vector), a row of either, a context
-  localparam FW = clog2(FUNCTIONS);
-  localparam QW = clog2(IO_QUEUES + 1);
+  localparam FW = FUNCTION_WIDTH;
+  localparam QW = QUEUE_WIDTH;
   localparam ROW = FW + QW;
-  localparam CTX = FW + 5;
+  localparam CTX = CONTEXT_WIDTH;
   localparam ROWS = 1 << ROW;
-  // What a tag is for: {kind, owner (row or context), dword position}
-  localparam POSITION = CTX + 11;
+  // What a tag is for: {kind, owner (row or context), half and dword}
+  localparam POSITION = 13;
   localparam OWNER = CTX > ROW ? CTX : ROW;
   localparam PURPOSE = 2 + OWNER + POSITION;
 
@@ -167,13 +188,7 @@ module nvme_controller #(
   `include "command_kinds.vh"
   localparam [1:0] FOR_ENTRIES = 2'd1;
   localparam [1:0] FOR_DATA = 2'd2;
-
-  function integer clog2(input integer count);
-    begin
-      clog2 = 1;
-      while ((1 << clog2) < count) clog2 = clog2 + 1;
-    end
-  endfunction
+  localparam [1:0] FOR_LIST = 2'd3;
 
   generate
     if (VIRTUAL_FUNCTIONS < 1 || VIRTUAL_FUNCTIONS > 8 || FUNCTIONS != VIRTUAL_FUNCTIONS + 1) begin : gen_functions_check
@@ -515,8 +530,17 @@ module nvme_controller #(
   wire [ROW-1:0] end_row;
   wire end_two, ended_valid, ended_ready, data_read, data_read_ready, data_read_half, sent_valid, sent_last;
   wire [15:0] end_id, end_second_id;
-  wire [10:0] ended_status, ended_second_status, data_read_dword;
-  wire [FW-1:0] data_read_function, data_function;
+  wire [10:0] ended_status, ended_second_status;
+  wire [11:0] data_read_dword;
+  wire list_read, list_read_ready, lock_request_waits, abort_ready, abort_taken;
+  wire [2:0] end_kind;
+  wire [17:0] end_length;
+  wire [CTX-1:0] list_read_context;
+  wire [63:0] list_read_address;
+  wire [12:0] list_read_bytes;
+  wire [5:0] list_read_dword;
+  wire unused_yet = &{1'b0, lock_request_waits, abort_ready, abort_taken, end_kind, end_length};
+  wire [FW-1:0] data_function;
   wire [63:0] data_read_address, admin_burst_address;
   wire [12:0] data_read_bytes, admin_burst_length;
   wire [11:0] admin_burst_offset;
@@ -530,7 +554,9 @@ module nvme_controller #(
   data_path #(
       .FUNCTIONS(FUNCTIONS),
       .FUNCTION_WIDTH(FW),
+      .QUEUES(IO_QUEUES + 1),
       .QUEUE_WIDTH(QW),
+      .ATOMIC_UNIT_BYTES(ATOMIC_UNIT_BYTES),
       .ADDRESS_WIDTH(AXI_ADDRESS_WIDTH),
       .ID_WIDTH(AXI_ID_WIDTH)
   ) data (
@@ -559,30 +585,48 @@ module nvme_controller #(
       .end_two(end_two),
       .end_id(end_id),
       .end_second_id(end_second_id),
+      .end_kind(end_kind),
+      .end_length(end_length),
       .ended_valid(ended_valid),
       .ended_ready(ended_ready),
       .ended_context(ended_context),
       .ended_status(ended_status),
       .ended_second_status(ended_second_status),
+      .abort_valid(1'b0),
+      .abort_ready(abort_ready),
+      .abort_context({CTX{1'b0}}),
+      .abort_second(1'b0),
+      .abort_taken(abort_taken),
+      .list_read(list_read),
+      .list_read_ready(list_read_ready),
+      .list_read_context(list_read_context),
+      .list_read_address(list_read_address),
+      .list_read_bytes(list_read_bytes),
+      .list_read_dword(list_read_dword),
       .data_read(data_read),
       .data_read_ready(data_read_ready),
-      .data_read_function(data_read_function),
+      .data_read_context(data_read_context),
       .data_read_address(data_read_address),
       .data_read_bytes(data_read_bytes),
-      .data_read_context(data_read_context),
       .data_read_half(data_read_half),
       .data_read_dword(data_read_dword),
+      .list_valid(rc_valid && rc_kind == FOR_LIST),
       .host_valid(rc_valid && rc_kind == FOR_DATA),
-      .host_word(rc_word),
+      .host_context(rc_owner[CTX-1:0]),
+      .host_half(rc_end_half),
+      .host_word(rc_word[11:3]),
       .host_data(rc_data),
       .host_lanes(rc_lanes),
       .host_split(rc_split),
+      .list_end_valid(rc_end_valid && rc_end_kind == FOR_LIST),
       .host_end_valid(rc_end_valid && rc_end_kind == FOR_DATA),
       .host_end_context(rc_end_owner[CTX-1:0]),
       .host_end_half(rc_end_half),
       .host_end_failed(rc_end_failed),
+      .list_unsent_valid(unsent_valid && unsent_purpose[PURPOSE-1-:2] == FOR_LIST),
       .unsent_valid(unsent_valid && unsent_purpose[PURPOSE-1-:2] == FOR_DATA),
       .unsent_context(unsent_purpose[POSITION+:CTX]),
+      .unsent_half(unsent_purpose[POSITION-1]),
       .admin_burst(admin_burst),
       .admin_burst_ready(admin_burst_ready),
       .admin_burst_context(admin_burst_context),
@@ -611,16 +655,33 @@ module nvme_controller #(
       .m_axi_arready(m_axi_arready),
       .m_axi_rid(m_axi_rid),
       .m_axi_rdata(m_axi_rdata),
+      .m_axi_rresp(m_axi_rresp),
       .m_axi_rvalid(m_axi_rvalid),
       .m_axi_awaddr(m_axi_awaddr),
       .m_axi_awlen(m_axi_awlen),
+      .m_axi_awuser(m_axi_awuser),
       .m_axi_awvalid(m_axi_awvalid),
       .m_axi_awready(m_axi_awready),
       .m_axi_wdata(m_axi_wdata),
       .m_axi_wlast(m_axi_wlast),
       .m_axi_wvalid(m_axi_wvalid),
       .m_axi_wready(m_axi_wready),
-      .m_axi_bvalid(m_axi_bvalid)
+      .m_axi_bvalid(m_axi_bvalid),
+      .m_axi_bresp(m_axi_bresp),
+      .lock_request_valid(lock_trace_request_valid),
+      .lock_request_context(lock_trace_request_context),
+      .lock_request_queue(lock_trace_request_queue),
+      .lock_request_command(lock_trace_request_command),
+      .lock_request_first(lock_trace_request_first),
+      .lock_request_last(lock_trace_request_last),
+      .lock_request_exclusive(lock_trace_request_exclusive),
+      .lock_request_waits(lock_request_waits),
+      .lock_grant_valid(lock_trace_grant_valid),
+      .lock_grant_context(lock_trace_grant_context),
+      .lock_release_valid(lock_trace_release_valid),
+      .lock_release_context(lock_trace_release_context),
+      .lock_release_write_valid(lock_trace_release_write_valid),
+      .lock_release_write_context(lock_trace_release_write_context)
   );
   assign m_axi_arsize  = 3'd5;
   assign m_axi_arburst = 2'd1;
@@ -907,26 +968,48 @@ module nvme_controller #(
       .pending_data(pending_data)
   );
 
-  // Host reads: what the completion engine sends goes first, then SQE fetches, then data
+  // Host reads: what the completion engine sends goes first, then SQE fetches, then PRP lists, then data
   wire take_ready, small_ready;
   wire [5:0] take_tag, look_tag, unsent_tag;
   wire look_used, come_valid, come_last;
   wire [PURPOSE-1:0] look_purpose;
   wire [10:0] look_remaining, look_received, come_dwords;
-  wire any_read = (fetch_valid || data_read) && small_ready && !ce_valid;
+  wire any_read = (fetch_valid || list_read || data_read) && small_ready && !ce_valid;
   wire read_push = any_read && take_ready;
   assign fetch_ready = read_push;
-  assign data_read_ready = read_push && !fetch_valid;
+  assign list_read_ready = read_push && !fetch_valid;
+  assign data_read_ready = read_push && !fetch_valid && !list_read;
   assign ce_ready = small_ready;
-  wire [FW-1:0] push_function = fetch_valid ? fetch_row[ROW-1:QW] : data_read_function;
-  wire [63:0] push_address = fetch_valid ? fetch_address : data_read_address;
-  wire [12:0] push_bytes = fetch_valid ? {2'd0, fetch_count, 6'd0} : data_read_bytes;
   wire [PURPOSE-1:0] entries_purpose = {
     FOR_ENTRIES, {(OWNER - ROW) {1'b0}}, fetch_row, {(POSITION - 8) {1'b0}}, fetch_slot, 4'd0
   };
-  wire [PURPOSE-1:0] data_purpose = {
-    FOR_DATA, data_read_context, data_read_context[CTX-1:5], data_read_context[3:0], data_read_half, data_read_dword
+  wire [PURPOSE-1:0] list_purpose = {
+    FOR_LIST, {(OWNER - CTX) {1'b0}}, list_read_context, {(POSITION - 6) {1'b0}}, list_read_dword
   };
+  wire [PURPOSE-1:0] data_purpose = {
+    FOR_DATA, {(OWNER - CTX) {1'b0}}, data_read_context, data_read_half, data_read_dword
+  };
+  reg [FW-1:0] push_function;
+  reg [63:0] push_address;
+  reg [12:0] push_bytes;
+  reg [PURPOSE-1:0] push_purpose;
+  always @* begin
+    push_function = data_read_context[CTX-1:5];
+    push_address = data_read_address;
+    push_bytes = data_read_bytes;
+    push_purpose = data_purpose;
+    if (fetch_valid) begin
+      push_function = fetch_row[ROW-1:QW];
+      push_address = fetch_address;
+      push_bytes = {2'd0, fetch_count, 6'd0};
+      push_purpose = entries_purpose;
+    end else if (list_read) begin
+      push_function = list_read_context[CTX-1:5];
+      push_address = list_read_address;
+      push_bytes = list_read_bytes;
+      push_purpose = list_purpose;
+    end
+  end
 
   tag_table #(
       .TAGS(TAGS),
@@ -944,7 +1027,7 @@ module nvme_controller #(
       .take_function(push_function),
       .take_address(push_address[11:0]),
       .take_bytes(push_bytes),
-      .take_purpose(fetch_valid ? entries_purpose : data_purpose),
+      .take_purpose(push_purpose),
       .take_tag(take_tag),
       .look_tag(look_tag),
       .look_used(look_used),

@@ -26,12 +26,13 @@ module range_lock #(
 
     // Functions with a free row
     output reg  [    FUNCTIONS-1:0] free,
-    // A request of a function with a free row: blocks `first` to `last`
+    // A request of a function with a free row: blocks `first` to `last`; it has to wait for others
     input  wire                     request_valid,
     input  wire [CONTEXT_WIDTH-1:0] request_context,
     input  wire [ADDRESS_WIDTH-1:0] request_first,
     input  wire [ADDRESS_WIDTH-1:0] request_last,
     input  wire                     request_exclusive,
+    output wire                     request_waits,
 
     // A grant, taken when ready
     output wire                     grant_valid,
@@ -39,11 +40,13 @@ module range_lock #(
     output wire [CONTEXT_WIDTH-1:0] grant_context,
     output wire [              5:0] grant_row,
 
-    // Two places that give rows up
-    input wire       release_valid,
-    input wire [5:0] release_row,
-    input wire       release_write_valid,
-    input wire [5:0] release_write_row
+    // Two places that give rows up, and whose they were
+    input  wire                     release_valid,
+    input  wire [              5:0] release_row,
+    output wire [CONTEXT_WIDTH-1:0] release_context,
+    input  wire                     release_write_valid,
+    input  wire [              5:0] release_write_row,
+    output wire [CONTEXT_WIDTH-1:0] release_write_context
 );
 
   localparam ROWS = FUNCTIONS * ROWS_PER_FUNCTION;
@@ -57,37 +60,43 @@ module range_lock #(
   wire [ROWS-1:0] going = (release_valid ? {{(ROWS - 1) {1'b0}}, 1'b1} << release_row : {ROWS{1'b0}}) |
       (release_write_valid ? {{(ROWS - 1) {1'b0}}, 1'b1} << release_write_row : {ROWS{1'b0}});
   wire [FUNCTION_WIDTH-1:0] request_function = request_context[CONTEXT_WIDTH-1-:FUNCTION_WIDTH];
+  wire [ROWS-1:0] untold = present_reg & ~told_reg;
 
+  // What would be looked for in vain is not looked for: this costs a simulator more than all the rest of the lock.
   integer r, f;
   reg [ROWS-1:0] conflicts;
   reg [5:0] new_row, granted;
   reg granted_valid;
   always @* begin
-    free = {FUNCTIONS{1'b0}};
-    new_row = 6'd0;
+    for (f = 0; f < FUNCTIONS; f = f + 1) free[f] = !(&present_reg[f*ROWS_PER_FUNCTION+:ROWS_PER_FUNCTION]);
+    new_row   = 6'd0;
     conflicts = {ROWS{1'b0}};
+    if (request_valid)
+      for (r = ROWS - 1; r >= 0; r = r - 1) begin
+        if (!present_reg[r] && {{(32 - FUNCTION_WIDTH) {1'b0}}, request_function} == r / ROWS_PER_FUNCTION)
+          new_row = r[5:0];
+        conflicts[r] = present_reg[r] && !going[r] && (request_exclusive || exclusive_reg[r]) &&
+            request_first <= last_reg[r] && first_reg[r] <= request_last;
+      end
     granted = 6'd0;
     granted_valid = 1'b0;
-    for (r = ROWS - 1; r >= 0; r = r - 1) begin
-      if (!present_reg[r]) begin
-        free[r/ROWS_PER_FUNCTION] = 1'b1;
-        if ({{(32 - FUNCTION_WIDTH) {1'b0}}, request_function} == r / ROWS_PER_FUNCTION) new_row = r[5:0];
-      end
-      conflicts[r] = present_reg[r] && !going[r] && (request_exclusive || exclusive_reg[r]) &&
-          request_first <= last_reg[r] && first_reg[r] <= request_last;
-      if (present_reg[r] && !told_reg[r] && waits_on_reg[r] == {ROWS{1'b0}}) begin
+    if (|untold)
+      for (r = ROWS - 1; r >= 0; r = r - 1)
+      if (untold[r] && waits_on_reg[r] == {ROWS{1'b0}}) begin
         granted_valid = 1'b1;
         granted = r[5:0];
       end
-    end
   end
 
+  assign request_waits = request_valid && conflicts != {ROWS{1'b0}};
   assign grant_valid = granted_valid;
   assign grant_row = granted;
   assign grant_context = context_reg[granted];
+  assign release_context = context_reg[release_row];
+  assign release_write_context = context_reg[release_write_row];
 
   always @(posedge clk) begin
-    for (f = 0; f < ROWS; f = f + 1) waits_on_reg[f] <= waits_on_reg[f] & ~going;
+    if (|going) for (f = 0; f < ROWS; f = f + 1) waits_on_reg[f] <= waits_on_reg[f] & ~going;
     present_reg <= present_reg & ~going;
     if (grant_valid && grant_ready) told_reg[granted] <= 1'b1;
     if (request_valid) begin

@@ -50,7 +50,7 @@ module rc_router #(
     output reg                   end_valid,
     output reg [            1:0] end_kind,
     output reg [OWNER_WIDTH-1:0] end_owner,
-    // Bit 11 of its position: the half of a pair
+    // Uppermost bit of a position, with data and at the end of a read
     output reg                   end_half,
     output reg                   end_failed
 );
@@ -114,7 +114,7 @@ module rc_router #(
     end_valid <= valid_reg && used && last_reg && (ends || bad || discontinue_reg);
     end_kind <= purpose[PURPOSE_WIDTH-1-:2];
     end_owner <= purpose[POSITION_WIDTH+:OWNER_WIDTH];
-    end_half <= purpose[11];
+    end_half <= purpose[POSITION_WIDTH-1];
     end_failed <= bad || discontinue_reg;
     if (valid_reg) begin
       purpose_reg <= purpose;
