@@ -9,7 +9,7 @@
 
 module admin_decoder #(
     // I/O queue pairs of a function, and width of a queue's number
-    parameter IO_QUEUES = 4,
+    parameter IO_QUEUES   = 4,
     parameter QUEUE_WIDTH = 3
 ) (
     input wire [511:0] entry,
@@ -124,11 +124,13 @@ module admin_decoder #(
         else if (bad_slots) {status, location} = {STATUS_MAXIMUM_QUEUE_SIZE_EXCEEDED, CDW10_UPPER};
         else if (!cdw11[CDW11_CREATE_CONTIGUOUS]) {status, location} = {STATUS_INVALID_FIELD, CDW11_BYTE};
         else if (prp1[11:0] != 12'd0) {status, location} = {STATUS_INVALID_FIELD, PRP1_BYTE};
-        else if (other_id == 16'd0 || other_id > LAST_QUEUE) {status, location} = {STATUS_INVALID_QUEUE_ID, CDW11_UPPER};
+        else if (other_id == 16'd0 || other_id > LAST_QUEUE)
+          {status, location} = {STATUS_INVALID_QUEUE_ID, CDW11_UPPER};
         else if (!completion_live[other_queue]) {status, location} = {STATUS_COMPLETION_QUEUE_INVALID, CDW11_UPPER};
         else action = CREATE_SQ;
         ADMIN_DELETE_SUBMISSION_QUEUE:
-        if (!id_in_range || !(submission_live[queue] || dropped)) {status, location} = {STATUS_INVALID_QUEUE_ID, CDW10_BYTE};
+        if (!id_in_range || !(submission_live[queue] || dropped))
+          {status, location} = {STATUS_INVALID_QUEUE_ID, CDW10_BYTE};
         else action = DELETE_SQ;
         ADMIN_DELETE_COMPLETION_QUEUE:
         if (!id_in_range || !completion_live[queue]) {status, location} = {STATUS_INVALID_QUEUE_ID, CDW10_BYTE};
@@ -144,7 +146,7 @@ module admin_decoder #(
         else begin
           action = PAGE;
           // Of the list: no namespace is above the only one.
-          page = structure == CNS_ACTIVE_NAMESPACES && namespace_id >= NAMESPACE_ID ? NO_PAGE : structure[2:0];
+          page   = structure == CNS_ACTIVE_NAMESPACES && namespace_id >= NAMESPACE_ID ? NO_PAGE : structure[2:0];
         end
         ADMIN_GET_LOG_PAGE: begin
           case (cdw10[7:0])
@@ -153,7 +155,8 @@ module admin_decoder #(
             LOG_PAGE_FIRMWARE_SLOT: page = FIRMWARE_PAGE;
             default: page = COUNTERS_PAGE;
           endcase
-          if (page == COUNTERS_PAGE && cdw10[7:0] != LOG_PAGE_COUNTERS) {status, location} = {STATUS_INVALID_LOG_PAGE, CDW10_BYTE};
+          if (page == COUNTERS_PAGE && cdw10[7:0] != LOG_PAGE_COUNTERS)
+            {status, location} = {STATUS_INVALID_LOG_PAGE, CDW10_BYTE};
           else if (of_namespace) {status, location} = {STATUS_INVALID_FIELD, NAMESPACE_BYTE};
           else if (!of_controller) {status, location} = {STATUS_INVALID_NAMESPACE, NAMESPACE_BYTE};
           else if (bad_prp1) {status, location} = {STATUS_INVALID_FIELD, PRP1_BYTE};
@@ -161,7 +164,8 @@ module admin_decoder #(
           else action = PAGE;
         end
         ADMIN_ABORT:
-        if (queue_id != 16'd0 && !(id_in_range && submission_live[queue])) {status, location} = {STATUS_INVALID_FIELD, CDW10_BYTE};
+        if (queue_id != 16'd0 && !(id_in_range && submission_live[queue]))
+          {status, location} = {STATUS_INVALID_FIELD, CDW10_BYTE};
         else dword0 = 32'd1;
         ADMIN_SET_FEATURES:
         if (!feature_known) {status, location} = {STATUS_INVALID_FIELD, CDW10_BYTE};

@@ -122,10 +122,10 @@ module admin_engine #(
   assign function_number = chosen;
 
   wire [511:0] sqe = entry_reg[chosen];
-  wire [63:0] prp1 = sqe[255:192];
-  wire [63:0] prp2 = sqe[319:256];
-  wire [31:0] cdw10 = sqe[351:320];
-  wire [31:0] cdw11 = sqe[383:352];
+  wire [ 63:0] prp1 = sqe[255:192];
+  wire [ 63:0] prp2 = sqe[319:256];
+  wire [ 31:0] cdw10 = sqe[351:320];
+  wire [ 31:0] cdw11 = sqe[383:352];
 
   wire feature_known, feature_refused, sets;
   wire [31:0] feature_value;

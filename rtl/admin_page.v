@@ -28,7 +28,7 @@ module admin_page #(
     input  wire [               7:0] word,
     output wire [             511:0] data,
 
-    input wire [ 63:0] namespace_blocks,
+    input wire [63:0] namespace_blocks,
     input wire [159:0] serial_number,
     // By function: the temperature is above its threshold
     input wire [FUNCTIONS-1:0] too_hot,

@@ -109,7 +109,7 @@ module command_decoder #(
 
   wire [511:0] first = first_reg;
   wire [511:0] second = entry;
-  wire [7:0] opcode = first[7:0];
+  wire [  7:0] opcode = first[7:0];
   wire [10:0] first_wrong, second_wrong;
   wire [7:0] first_byte, second_byte;
   assign {first_byte, first_wrong}   = wrong(first, namespace_blocks);

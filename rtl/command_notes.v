@@ -12,7 +12,7 @@
 module command_notes #(
     // Width of a context's and of a queue's number
     parameter CONTEXT_WIDTH = 8,
-    parameter QUEUE_WIDTH = 3
+    parameter QUEUE_WIDTH   = 3
 ) (
     input wire clk,
     input wire rst,

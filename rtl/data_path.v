@@ -94,9 +94,14 @@ module data_path #(
     input  wire [             12:0] admin_burst_length,
     input  wire [             11:0] admin_burst_offset,
     input  wire                     admin_burst_last,
+    output wire                     page_enable,
     output wire [CONTEXT_WIDTH-1:0] page_context,
     output wire [              7:0] page_word,
     input  wire [            511:0] page_data,
+
+    // A command has to wait for the range lock
+    output wire                     lock_wait_valid,
+    output wire [CONTEXT_WIDTH-1:0] lock_wait_context,
 
     // Data TLPs
     output wire                      data_valid,
@@ -324,6 +329,7 @@ module data_path #(
   wire [FUNCTIONS-1:0] lock_waits, lock_free;
   wire [FW-1:0] lock_function;
   wire lock_any;
+  assign lock_wait_context = lock_context;
   reg [FW-1:0] lock_from_reg;
   wire [ADDRESS_WIDTH-1:0] lock_last_byte = lock_address + {{(ADDRESS_WIDTH - 18) {1'b0}}, lock_length} - 1'b1;
   wire grant_valid;
@@ -403,6 +409,7 @@ module data_path #(
       .request_first(lock_address[ADDRESS_WIDTH-1:9]),
       .request_last(lock_last_byte[ADDRESS_WIDTH-1:9]),
       .request_exclusive(lock_kind == KIND_WRITE || lock_kind == KIND_PAIR),
+      .request_waits(lock_wait_valid),
       .grant_valid(grant_valid),
       .grant_ready(1'b1),
       .grant_context(grant_context),
@@ -491,6 +498,7 @@ module data_path #(
       .store_word(store_word),
       .store_data(m_axi_rdata),
       .words(words),
+      .page_enable(page_enable),
       .page_context(page_context),
       .page_word(page_word),
       .page_data(page_data),

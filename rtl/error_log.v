@@ -47,7 +47,7 @@ module error_log #(
 
   `include "nvme_defs.vh"
 
-  localparam [6:0] MOST_ENTRIES = ERROR_LOG_ENTRIES;
+  localparam [6:0] MOST_ENTRIES = ERROR_LOG_ENTRIES[6:0];
   // {block, namespace, location, status, command, queue, count}
   localparam WIDTH = 64 + 32 + 16 + 11 + 16 + 16 + 64;
 

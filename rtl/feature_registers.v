@@ -70,8 +70,7 @@ module feature_registers #(
       FEATURE_ARBITRATION: value = current ? arbitration_reg[function_number] : FEATURE_ARBITRATION_DEFAULT;
       FEATURE_TEMPERATURE_THRESHOLD:
       value = current ? {16'd0, threshold_reg[function_number]} : FEATURE_TEMPERATURE_THRESHOLD_DEFAULT;
-      FEATURE_ERROR_RECOVERY:
-      value = current ? {16'd0, recovery_reg[function_number]} : FEATURE_ERROR_RECOVERY_DEFAULT;
+      FEATURE_ERROR_RECOVERY: value = current ? {16'd0, recovery_reg[function_number]} : FEATURE_ERROR_RECOVERY_DEFAULT;
       FEATURE_NUMBER_OF_QUEUES: value = {QUEUES_LESS_ONE, QUEUES_LESS_ONE};
       FEATURE_INTERRUPT_COALESCING:
       value = current ? {16'd0, coalescing_reg[function_number]} : FEATURE_INTERRUPT_COALESCING_DEFAULT;

@@ -475,7 +475,9 @@ module nvme_controller #(
   wire [AXI_ADDRESS_WIDTH-1:0] decoded_address;
   wire [17:0] decoded_length;
   wire [127:0] decoded_prps, decoded_second_prps;
-  wire [511:0] decoded_entry;
+  wire [511:0] decoded_entry, decoded_second_entry;
+  wire [10:0] decoded_rejection;
+  wire [ 7:0] decoded_byte;
 
   command_decoder #(
       .CONTEXT_WIDTH(CTX),
@@ -507,11 +509,15 @@ module nvme_controller #(
       .decoded_length(decoded_length),
       .decoded_prps(decoded_prps),
       .decoded_second_prps(decoded_second_prps),
-      .decoded_entry(decoded_entry)
+      .decoded_entry(decoded_entry),
+      .decoded_second_entry(decoded_second_entry),
+      .decoded_rejection(decoded_rejection),
+      .decoded_byte(decoded_byte)
   );
 
   // The data path
   wire [CTX-1:0] end_context, ended_context, sent_context, page_context, admin_burst_context, data_read_context;
+  wire [CTX-1:0] lock_wait_context;
   wire [ROW-1:0] end_row;
   wire end_two, ended_valid, ended_ready, data_read, data_read_ready, data_read_half, sent_valid, sent_last;
   wire [15:0] end_id, end_second_id;
@@ -520,8 +526,7 @@ module nvme_controller #(
   wire [63:0] data_read_address, admin_burst_address;
   wire [12:0] data_read_bytes, admin_burst_length;
   wire [11:0] admin_burst_offset;
-  wire admin_burst, admin_burst_ready, admin_burst_last, unsent_valid;
-  wire [3*FUNCTIONS-1:0] pages;
+  wire admin_burst, admin_burst_ready, admin_burst_last, unsent_valid, page_enable, lock_wait_valid;
   wire [7:0] page_word, data_keep;
   wire [511:0] page_data;
   wire [PURPOSE-1:0] unsent_purpose;
@@ -590,9 +595,12 @@ module nvme_controller #(
       .admin_burst_length(admin_burst_length),
       .admin_burst_offset(admin_burst_offset),
       .admin_burst_last(admin_burst_last),
+      .page_enable(page_enable),
       .page_context(page_context),
       .page_word(page_word),
       .page_data(page_data),
+      .lock_wait_valid(lock_wait_valid),
+      .lock_wait_context(lock_wait_context),
       .data_valid(data_valid),
       .data_ready(data_ready),
       .data_function(data_function),
@@ -631,58 +639,44 @@ module nvme_controller #(
   assign m_axi_wstrb   = 32'hffff_ffff;
   assign m_axi_bready  = 1'b1;
 
-  // Asynchronous events
-  wire hold_valid, log_read_valid, event_valid, event_ready;
-  wire [FW-1:0] hold_function, event_function;
-  wire [15:0] hold_id, event_id;
+  // Admin commands, events, logs
+  wire event_valid, event_ready, admin_end, admin_end_ready, admin_silent;
+  wire [FW-1:0] event_function;
+  wire [15:0] event_id;
   wire [31:0] event_dword0;
-  wire [FUNCTIONS-1:0] hold_full;
-  reg [FUNCTIONS-1:0] admin_room_one;
-  integer f;
-  always @* for (f = 0; f < FUNCTIONS; f = f + 1) admin_room_one[f] = room_one[f<<QW] && !pop_valid;
-  async_events #(
-      .FUNCTIONS(FUNCTIONS),
-      .FUNCTION_WIDTH(FW)
-  ) events (
-      .clk(clk),
-      .rst(rst),
-      .clear(gone),
-      .hold_valid(hold_valid),
-      .hold_function(hold_function),
-      .hold_id(hold_id),
-      .full(hold_full),
-      .wrong_register((rung && !doorbell) || tail_wrong_queue || head_wrong_queue),
-      .wrong_value(tail_wrong_value || head_wrong_value),
-      .wrong_function(write_function),
-      .unmask_valid(log_read_valid),
-      .unmask_function(hold_function),
-      .room(admin_room_one),
-      .event_valid(event_valid),
-      .event_ready(event_ready),
-      .event_function(event_function),
-      .event_id(event_id),
-      .event_dword0(event_dword0)
-  );
-
-  // Admin commands
   wire [16*FUNCTIONS-1:0] coalescing;
   wire [32*FUNCTIONS-1:0] uncoalesced;
-  wire admin_end, admin_end_ready, admin_silent;
   wire [CTX-1:0] admin_end_context;
   wire [10:0] admin_status;
   wire [31:0] admin_dword0;
-  admin_engine #(
+  wire note_valid, note_second;
+  wire [15:0] note_id;
+  wire [10:0] note_status, note_second_status;
+  reg [FUNCTIONS-1:0] admin_room_one;
+  integer f;
+  always @* for (f = 0; f < FUNCTIONS; f = f + 1) admin_room_one[f] = room_one[f<<QW] && !pop_valid;
+  admin_path #(
       .FUNCTIONS(FUNCTIONS),
       .FUNCTION_WIDTH(FW),
       .IO_QUEUES(IO_QUEUES),
-      .QUEUE_WIDTH(QW)
+      .QUEUE_WIDTH(QW),
+      .LBA_SHIFT(LBA_SHIFT),
+      .ATOMIC_UNIT_BYTES(ATOMIC_UNIT_BYTES)
   ) admin (
       .clk(clk),
       .rst(rst),
-      .clear(gone),
-      .start_valid(decoded_valid && decoded_admin),
-      .start_context(decoded_context),
-      .start_entry(decoded_entry),
+      .gone(gone),
+      .namespace_blocks(namespace_blocks),
+      .serial_number(serial_number),
+      .decoded_valid(decoded_valid),
+      .decoded_admin(decoded_admin),
+      .decoded_context(decoded_context),
+      .decoded_kind(decoded_kind),
+      .decoded_length(decoded_length),
+      .decoded_entry(decoded_entry),
+      .decoded_second_entry(decoded_second_entry),
+      .decoded_rejection(decoded_rejection),
+      .decoded_byte(decoded_byte),
       .submission_live(submission_live),
       .completion_live(completion_live),
       .completion_queues(completion_queues),
@@ -706,43 +700,37 @@ module nvme_controller #(
       .burst_length(admin_burst_length),
       .burst_offset(admin_burst_offset),
       .burst_last(admin_burst_last),
-      .pages(pages),
+      .page_enable(page_enable),
+      .page_context(page_context),
+      .page_word(page_word),
+      .page_data(page_data),
       .end_valid(admin_end),
       .end_ready(admin_end_ready && !enable_valid),
       .end_context(admin_end_context),
       .end_status(admin_status),
       .end_dword0(admin_dword0),
       .end_silent(admin_silent),
-      .hold_valid(hold_valid),
-      .hold_function(hold_function),
-      .hold_id(hold_id),
-      .hold_full(hold_full),
-      .log_read_valid(log_read_valid),
+      .note_valid(note_valid),
+      .note_context(end_context),
+      .note_queue(submission_row[QW-1:0]),
+      .note_id(note_id),
+      .note_second(note_second),
+      .note_status(note_status),
+      .note_second_status(note_second_status),
+      .lock_wait_valid(lock_wait_valid),
+      .lock_wait_context(lock_wait_context),
+      .wrong_register((rung && !doorbell) || tail_wrong_queue || head_wrong_queue),
+      .wrong_value(tail_wrong_value || head_wrong_value),
+      .wrong_function(write_function),
+      .room(admin_room_one),
+      .event_valid(event_valid),
+      .event_ready(event_ready),
+      .event_function(event_function),
+      .event_id(event_id),
+      .event_dword0(event_dword0),
       .coalescing(coalescing),
       .uncoalesced(uncoalesced)
   );
-
-  wire [FW-1:0] page_function = page_context[CTX-1:5];
-  wire [2:0] page = pages[3*page_function+:3];
-  wire [7:0] page_low = page_word - 8'd1;
-  genvar side;
-  generate
-    for (side = 0; side < 2; side = side + 1) begin : gen_page
-      admin_page #(
-          .FUNCTIONS(FUNCTIONS),
-          .FUNCTION_WIDTH(FW),
-          .LBA_SHIFT(LBA_SHIFT),
-          .ATOMIC_UNIT_BYTES(ATOMIC_UNIT_BYTES)
-      ) words_of_page (
-          .page(page),
-          .word(side == 0 ? page_low[6:0] : page_word[6:0]),
-          .function_number(page_function),
-          .namespace_blocks(namespace_blocks),
-          .serial_number(serial_number),
-          .data(page_data[256*side+:256])
-      );
-    end
-  endgenerate
 
   // Completions and interrupts
   wire raise_valid, raise_two, raise_io, raise_tells, raise_sends, due_valid, coalescer_busy_unused, pending_valid, pending_taken;
@@ -809,6 +797,11 @@ module nvme_controller #(
       .post_valid(post_valid),
       .post_claims(post_claims),
       .release_valid(release_valid),
+      .note_valid(note_valid),
+      .note_second(note_second),
+      .note_id(note_id),
+      .note_status(note_status),
+      .note_second_status(note_second_status),
       .free_valid(free_valid),
       .free_context(free_context),
       .raise_valid(raise_valid),

@@ -32,6 +32,8 @@ module range_lock #(
     input  wire [ADDRESS_WIDTH-1:0] request_first,
     input  wire [ADDRESS_WIDTH-1:0] request_last,
     input  wire                     request_exclusive,
+    // It has to wait
+    output wire                     request_waits,
 
     // A grant, taken when ready
     output wire                     grant_valid,
@@ -82,6 +84,7 @@ module range_lock #(
     end
   end
 
+  assign request_waits = request_valid && conflicts != {ROWS{1'b0}};
   assign grant_valid = granted_valid;
   assign grant_row = granted;
   assign grant_context = context_reg[granted];

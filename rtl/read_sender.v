@@ -124,9 +124,9 @@ module read_sender #(
   reg [255:0] even_memory[0:(64<<ID_WIDTH)-1];
   reg [255:0] odd_memory[0:(64<<ID_WIDTH)-1];
   reg [255:0] even_reg, odd_reg;
-  wire [  7:0] low_word = word - 8'd1;
-  wire [  5:0] even_place = low_word[0] ? low_word[6:1] + 6'd1 : low_word[6:1];
-  wire [  5:0] odd_place = low_word[6:1];
+  wire [7:0] low_word = word - 8'd1;
+  wire [5:0] even_place = low_word[0] ? low_word[6:1] + 6'd1 : low_word[6:1];
+  wire [5:0] odd_place = low_word[6:1];
   always @(posedge clk) begin
     if (store_valid && !store_word[0]) even_memory[{store_word[ID_WIDTH+7:8], store_word[6:1]}] <= store_data;
     if (store_valid && store_word[0]) odd_memory[{store_word[ID_WIDTH+7:8], store_word[6:1]}] <= store_data;
