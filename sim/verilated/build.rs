@@ -15,13 +15,15 @@ mod verilated {
     use std::process::Command;
     use std::{env, fs};
 
-    /// A top module and its parameters.
+    /// A top module, its parameters, and what it is called.
     struct Variant {
+        name: &'static str,
         top: &'static str,
         folder: &'static str,
         virtual_functions: u8,
         io_queues: u16,
         lba_shift: u8,
+        define: Option<&'static str>,
     }
 
     /// The controller of the VC709, the same with small blocks, and what tests the harness itself.
@@ -30,32 +32,41 @@ mod verilated {
         controller(6, 4, 12),
         controller(6, 4, 9),
         Variant {
+            name: "loop_back",
             top: "loop_back",
             folder: "sim/verilated/tests",
+            ..controller(6, 4, 12)
+        },
+        #[cfg(feature = "range-lock-removed")]
+        Variant {
+            name: "range_lock_removed",
+            define: Some("RANGE_LOCK_REMOVED"),
             ..controller(6, 4, 12)
         },
     ];
 
     const fn controller(virtual_functions: u8, io_queues: u16, lba_shift: u8) -> Variant {
         Variant {
+            name: "nvme_controller",
             top: "nvme_controller",
             folder: "rtl",
             virtual_functions,
             io_queues,
             lba_shift,
+            define: None,
         }
     }
 
     impl Variant {
         fn class(&self) -> String {
             let Self {
-                top,
+                name,
                 virtual_functions,
                 io_queues,
                 lba_shift,
                 ..
             } = self;
-            format!("V{top}_{virtual_functions}_{io_queues}_{lba_shift}")
+            format!("V{name}_{virtual_functions}_{io_queues}_{lba_shift}")
         }
     }
 
@@ -138,7 +149,7 @@ mod verilated {
             objects.extend(compile(&compiler, 0, &slow));
             objects.extend(compile(&compiler, optimization, &fast));
             let Variant {
-                top,
+                name,
                 virtual_functions,
                 io_queues,
                 lba_shift,
@@ -146,7 +157,7 @@ mod verilated {
             } = variant;
             let _ = writeln!(
                 rust,
-                "    Variant {{ top: {top:?}, virtual_functions: {virtual_functions}, \
+                "    Variant {{ name: {name:?}, virtual_functions: {virtual_functions}, \
                  io_queues: {io_queues}, lba_shift: {lba_shift}, open: {class}_open }},"
             );
         }
@@ -201,6 +212,7 @@ mod verilated {
         command.arg(format!("-GVIRTUAL_FUNCTIONS={}", variant.virtual_functions));
         command.arg(format!("-GIO_QUEUES={}", variant.io_queues));
         command.arg(format!("-GLBA_SHIFT={}", variant.lba_shift));
+        command.args(variant.define.map(|name| format!("-D{name}")));
         command.arg("--Mdir").arg(folder);
         let list = sources.join(format!("{}.f", variant.top));
         if list.is_file() {

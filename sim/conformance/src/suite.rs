@@ -61,6 +61,9 @@ macro_rules! suite {
                 reads_beside_a_waiting_write units_are_written_and_read_whole
                 writers_do_not_starve
             }
+            data_pages = [data::pages] {
+                no_page_is_torn
+            }
             data_torn = [data::torn] {
                 completion_never_comes controller_reset_in_the_middle data_lost_in_the_middle
                 function_reset_in_the_middle function_reset_with_reads_that_do_not_end

@@ -72,7 +72,7 @@ impl RtlDevice {
     /// # Errors
     /// Options that this build has no Verilog for, or that it cannot have, named.
     pub fn new(options: RtlOptions) -> Result<Self, RtlError> {
-        Self::of_module("nvme_controller", options)
+        Self::of_variant("nvme_controller", options)
     }
 
     /// The module that sends back what it gets, behind the same ports: for tests of this crate.
@@ -81,11 +81,22 @@ impl RtlDevice {
     /// As [`new`](Self::new).
     #[doc(hidden)]
     pub fn loop_back(options: RtlOptions) -> Result<Self, RtlError> {
-        Self::of_module("loop_back", options)
+        Self::of_variant("loop_back", options)
     }
 
-    fn of_module(top: &str, options: RtlOptions) -> Result<Self, RtlError> {
-        let variant = options.variant(top)?;
+    /// The controller with its range lock taken out: the test that no page is ever torn shows with this
+    /// that it would notice.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    #[cfg(feature = "range-lock-removed")]
+    #[doc(hidden)]
+    pub fn range_lock_removed(options: RtlOptions) -> Result<Self, RtlError> {
+        Self::of_variant("range_lock_removed", options)
+    }
+
+    fn of_variant(name: &str, options: RtlOptions) -> Result<Self, RtlError> {
+        let variant = options.variant(name)?;
         let mut design = Design::open(variant);
         if let Some(path) = &options.waves
             && !design.record(path)

@@ -46,8 +46,8 @@ impl RtlOptions {
         }
     }
 
-    /// The smallest variant of module `top` that fits.
-    pub(crate) fn variant(&self, top: &str) -> Result<&'static Variant, RtlError> {
+    /// The smallest variant of this name that fits.
+    pub(crate) fn variant(&self, name: &str) -> Result<&'static Variant, RtlError> {
         if self.serial_number.len() > 20 || !self.serial_number.is_ascii() {
             return Err(RtlError::SerialNumber {
                 serial_number: self.serial_number.clone(),
@@ -57,7 +57,7 @@ impl RtlOptions {
         VARIANTS
             .iter()
             .filter(|variant| {
-                variant.top == top
+                variant.name == name
                     && variant.virtual_functions >= self.virtual_functions
                     && variant.io_queues == self.io_queues
                     && 1 << variant.lba_shift == block_bytes
@@ -67,13 +67,13 @@ impl RtlOptions {
                 virtual_functions: self.virtual_functions,
                 io_queues: self.io_queues,
                 block_bytes,
-                there: variants_of(top),
+                there: variants_of(name),
             })
     }
 }
 
-fn variants_of(top: &str) -> String {
-    let there = VARIANTS.iter().filter(|variant| variant.top == top);
+fn variants_of(name: &str) -> String {
+    let there = VARIANTS.iter().filter(|variant| variant.name == name);
     let named = there.map(|variant| {
         format!(
             "{} VFs, {} I/O queues, blocks of {} bytes",

@@ -4,4 +4,5 @@ pub mod history;
 pub mod isolation;
 pub mod links;
 pub mod locks;
+pub mod pages;
 pub mod torn;
