@@ -53,6 +53,9 @@ enum Command {
         /// Only the rows whose name contains this text.
         #[arg(long)]
         only: Option<String>,
+        /// What the Verilog must reach, on the Verilog, instead.
+        #[arg(long, conflicts_with = "only")]
+        rtl: bool,
         /// Smaller record counts and fewer repetitions: shows that the benches work, judges the
         /// figures that do not depend on size.
         #[arg(long)]
@@ -75,7 +78,10 @@ fn main() -> ExitCode {
         Command::Lint => lint::run(),
         Command::Generate => generate(),
         Command::Prove => verilog::proofs().map(|rows| report::Report { rows }),
-        Command::Bench { only, smoke } => bench::run(only.as_deref(), smoke),
+        Command::Bench {
+            rtl: true, smoke, ..
+        } => bench::run_rtl(smoke),
+        Command::Bench { only, smoke, .. } => bench::run(only.as_deref(), smoke),
     };
     match outcome {
         Ok(report) => {

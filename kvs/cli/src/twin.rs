@@ -73,6 +73,15 @@ impl Twin {
             Self::Rtl(device) => device.borrow().take_command_trace(),
         }
     }
+
+    /// Cycles that were simulated edge by edge; `None` of a twin that goes from event to event.
+    pub fn evaluated_cycles(&self) -> Option<u64> {
+        match self {
+            Self::Model(_) => None,
+            #[cfg(feature = "rtl")]
+            Self::Rtl(device) => Some(device.borrow().evaluated_cycles()),
+        }
+    }
 }
 
 fn model_options(simulation: &SimulationOptions, medium: Medium) -> ModelOptions {
