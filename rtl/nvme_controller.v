@@ -51,6 +51,8 @@ module nvme_controller #(
     parameter ATOMIC_UNIT_BYTES = 16384,
     // Outstanding host reads, all functions: 8 to 64
     parameter TAGS = 64,
+    // Cycles after which a host read counts as failed: 1 to 2^30
+    parameter READ_TIMEOUT_CYCLES = 6250000,
     // Width of an AXI address in bits
     parameter AXI_ADDRESS_WIDTH = 40,
     // Width of an AXI ID in bits
@@ -192,7 +194,7 @@ module nvme_controller #(
   wire [FW-1:0] write_function, read_function;
   wire [13:2] write_address, read_address;
   wire [31:0] write_data, read_data, file_data, msix_data;
-  wire [FUNCTIONS-1:0] answers, ready, runs, draining, resetting, quiet, idle, tags_busy, small_waits;
+  wire [FUNCTIONS-1:0] answers, ready, runs, draining, resetting, quiet, idle, tags_busy, rq_waits;
   wire hot = hot_reset;
   wire [FUNCTIONS-1:0] gone = draining | {FUNCTIONS{hot}};
 
@@ -233,7 +235,7 @@ module nvme_controller #(
   wire [15:0] enable_submission_last, enable_completion_last;
   wire fatal_valid;
   wire [FW-1:0] fatal_function;
-  assign quiet = idle & ~tags_busy & ~small_waits;
+  assign quiet = idle & ~tags_busy & ~rq_waits;
 
   register_file #(
       .FUNCTIONS(FUNCTIONS),
@@ -900,17 +902,17 @@ module nvme_controller #(
       .pending_data(pending_data)
   );
 
-  // Host reads: what the completion engine sends goes first, then SQE fetches, then data
-  wire take_ready, small_ready;
-  wire [5:0] take_tag, look_tag, unsent_tag;
+  // Host reads: SQE fetches first, then data
+  wire take_ready, late_valid, late_ready, quarantine_valid;
+  wire [5:0] take_tag, look_tag, unsent_tag, late_tag, quarantine_tag;
+  wire [PURPOSE-1:0] late_purpose;
   wire look_used, come_valid, come_last;
   wire [PURPOSE-1:0] look_purpose;
   wire [10:0] look_remaining, look_received, come_dwords;
-  wire any_read = (fetch_valid || data_read) && small_ready && !ce_valid;
+  wire any_read = fetch_valid || data_read;
   wire read_push = any_read && take_ready;
   assign fetch_ready = read_push;
   assign data_read_ready = read_push && !fetch_valid;
-  assign ce_ready = small_ready;
   wire [FW-1:0] push_function = fetch_valid ? fetch_row[ROW-1:QW] : data_read_function;
   wire [63:0] push_address = fetch_valid ? fetch_address : data_read_address;
   wire [12:0] push_bytes = fetch_valid ? {2'd0, fetch_count, 6'd0} : data_read_bytes;
@@ -925,7 +927,8 @@ module nvme_controller #(
       .TAGS(TAGS),
       .FUNCTIONS(FUNCTIONS),
       .FUNCTION_WIDTH(FW),
-      .PURPOSE_WIDTH(PURPOSE)
+      .PURPOSE_WIDTH(PURPOSE),
+      .READ_TIMEOUT_CYCLES(READ_TIMEOUT_CYCLES)
   ) tags (
       .clk(clk),
       .rst(rst),
@@ -947,9 +950,15 @@ module nvme_controller #(
       .come_valid(come_valid),
       .come_dwords(come_dwords),
       .come_last(come_last),
+      .quarantine_valid(quarantine_valid),
+      .quarantine_tag(quarantine_tag),
       .unsent_valid(unsent_valid),
       .unsent_tag(unsent_tag),
       .unsent_purpose(unsent_purpose),
+      .late_valid(late_valid),
+      .late_ready(late_ready),
+      .late_tag(late_tag),
+      .late_purpose(late_purpose),
       .forget(hot_reset),
       .busy(tags_busy)
   );
@@ -959,7 +968,7 @@ module nvme_controller #(
       .POSITION_WIDTH(POSITION)
   ) router (
       .clk(clk),
-      .rst(rst),
+      .rst(rst || hot_reset),
       .m_axis_rc_tdata(m_axis_rc_tdata),
       .m_axis_rc_tkeep(m_axis_rc_tkeep),
       .m_axis_rc_tlast(m_axis_rc_tlast),
@@ -974,6 +983,12 @@ module nvme_controller #(
       .come_valid(come_valid),
       .come_dwords(come_dwords),
       .come_last(come_last),
+      .quarantine_valid(quarantine_valid),
+      .quarantine_tag(quarantine_tag),
+      .late_valid(late_valid),
+      .late_ready(late_ready),
+      .late_tag(late_tag),
+      .late_purpose(late_purpose),
       .write_valid(rc_valid),
       .write_kind(rc_kind),
       .write_owner(rc_owner),
@@ -997,15 +1012,18 @@ module nvme_controller #(
       .rst(rst),
       .may_send(cfg_bus_master_enable & cfg_function_enable & ~gone),
       .read_credit(pcie_tfc_nph_av > 2'd1 && pcie_tfc_npd_av > 2'd1),
-      .small_valid(ce_valid || read_push),
-      .small_ready(small_ready),
-      .small_is_read(!ce_valid),
-      .small_function(ce_valid ? ce_function : push_function),
-      .small_address(ce_valid ? ce_address : push_address),
-      .small_dwords(ce_valid ? ce_dwords : push_bytes[12:2]),
-      .small_tag(take_tag),
-      .small_data(ce_valid ? ce_data : 128'd0),
-      .small_waits(small_waits),
+      .posted_valid(ce_valid),
+      .posted_ready(ce_ready),
+      .posted_function(ce_function),
+      .posted_address(ce_address),
+      .posted_one_dword(ce_dwords == 11'd1),
+      .posted_data(ce_data),
+      .read_valid(read_push),
+      .read_function(push_function),
+      .read_address(push_address),
+      .read_dwords(push_bytes[12:2]),
+      .read_tag(take_tag),
+      .waits(rq_waits),
       .data_valid(data_valid),
       .data_ready(data_ready),
       .data_function(data_function),
