@@ -52,6 +52,9 @@ macro_rules! suite {
                 read_into_unmapped_memory unmapped_completion_ring unmapped_prp_list
                 unmapped_submission_ring write_from_unmapped_memory
             }
+            data_late = [data::late] {
+                entries_that_do_not_come pages_that_do_not_come
+            }
             data_links = [data::links] {
                 errors_at_random every_link late_data_by_chance little_completion_space
                 round_trips small_blocks

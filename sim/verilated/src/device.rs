@@ -141,6 +141,12 @@ impl RtlDevice {
         self.evaluated
     }
 
+    /// Has the link partner credits for reads? The host model always has; this is for tests of those
+    /// that have not.
+    pub fn set_read_credits(&mut self, there: bool) {
+        self.side_band.set_read_credits(there);
+    }
+
     /// Keeps the cycles of every command at the port from now on, or no longer. Commands whose doorbell
     /// came before count from the cycle in which this was called.
     pub fn trace_commands(&mut self, keep: bool) {
