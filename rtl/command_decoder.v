@@ -201,7 +201,7 @@ module command_decoder #(
 
   generate
     if (LBA_SHIFT != 9 && LBA_SHIFT != 12) begin : gen_lba_check
-      initial $error("LBA_SHIFT must be 9 or 12, is %0d (instance %m)", LBA_SHIFT);
+      LBA_SHIFT_must_be_9_or_12 check ();
     end
   endgenerate
 

@@ -53,9 +53,9 @@ module nvme_controller #(
     parameter TAGS = 64,
     // Cycles after which a host read counts as failed: 1 to 2^30
     parameter READ_TIMEOUT_CYCLES = 6250000,
-    // Width of an AXI address in bits
+    // Width of an AXI address in bits: 20 to 64
     parameter AXI_ADDRESS_WIDTH = 40,
-    // Width of an AXI ID in bits
+    // Width of an AXI ID in bits: 1 to 4; a staging buffer for each ID
     parameter AXI_ID_WIDTH = 3,
     // Functions (derived)
     parameter FUNCTIONS = VIRTUAL_FUNCTIONS + 1
@@ -177,15 +177,32 @@ module nvme_controller #(
     end
   endfunction
 
+  // A check that fails names a module that there is not: every tool stops there, with this name and the instance.
+  // ($error as a generate item is SystemVerilog, and in an initial block no elaboration looks at it.)
   generate
-    if (VIRTUAL_FUNCTIONS < 1 || VIRTUAL_FUNCTIONS > 8 || FUNCTIONS != VIRTUAL_FUNCTIONS + 1) begin : gen_functions_check
-      initial $error("VIRTUAL_FUNCTIONS must be 1 to 8, is %0d (instance %m)", VIRTUAL_FUNCTIONS);
+    if (VIRTUAL_FUNCTIONS < 1 || VIRTUAL_FUNCTIONS > 8) begin : gen_virtual_functions_check
+      VIRTUAL_FUNCTIONS_must_be_1_to_8 check ();
     end
-    if (IO_QUEUES < 1 || IO_QUEUES > 16) begin : gen_queues_check
-      initial $error("IO_QUEUES must be 1 to 16, is %0d (instance %m)", IO_QUEUES);
+    if (FUNCTIONS != VIRTUAL_FUNCTIONS + 1) begin : gen_functions_check
+      FUNCTIONS_is_derived_and_must_not_be_set check ();
     end
-    if (ATOMIC_UNIT_BYTES < 4096 || ATOMIC_UNIT_BYTES > 16384 || ATOMIC_UNIT_BYTES % 4096 != 0) begin : gen_atomic_check
-      initial $error("ATOMIC_UNIT_BYTES must be 4096 to 16384, whole pages, is %0d (instance %m)", ATOMIC_UNIT_BYTES);
+    if (IO_QUEUES < 1 || IO_QUEUES > 16) begin : gen_io_queues_check
+      IO_QUEUES_must_be_1_to_16 check ();
+    end
+    if (LBA_SHIFT != 9 && LBA_SHIFT != 12) begin : gen_lba_shift_check
+      LBA_SHIFT_must_be_9_or_12 check ();
+    end
+    if (ATOMIC_UNIT_BYTES < 4096 || ATOMIC_UNIT_BYTES > 16384 || ATOMIC_UNIT_BYTES % 4096 != 0) begin : gen_unit_check
+      ATOMIC_UNIT_BYTES_must_be_4096_to_16384_whole_pages check ();
+    end
+    if (TAGS < 8 || TAGS > 64) begin : gen_tags_check
+      TAGS_must_be_8_to_64 check ();
+    end
+    if (AXI_ADDRESS_WIDTH < 20 || AXI_ADDRESS_WIDTH > 64) begin : gen_address_width_check
+      AXI_ADDRESS_WIDTH_must_be_20_to_64 check ();
+    end
+    if (AXI_ID_WIDTH < 1 || AXI_ID_WIDTH > 4) begin : gen_id_width_check
+      AXI_ID_WIDTH_must_be_1_to_4 check ();
     end
   endgenerate
 

@@ -111,7 +111,7 @@ module range_lock #(
 
   generate
     if (ROWS > 64) begin : gen_rows_check
-      initial $error("FUNCTIONS * ROWS_PER_FUNCTION must be at most 64, is %0d (instance %m)", ROWS);
+      FUNCTIONS_times_ROWS_PER_FUNCTION_must_be_64_at_most check ();
     end
   endgenerate
 

@@ -224,7 +224,7 @@ module sq_table #(
       assign completion_queues[g*QUEUE_WIDTH+:QUEUE_WIDTH] = completion_queue_reg[g];
     end
     if (QUEUES < 2 || QUEUES > 17) begin : gen_queues_check
-      initial $error("QUEUES must be 2 to 17, is %0d (instance %m)", QUEUES);
+      QUEUES_must_be_2_to_17 check ();
     end
   endgenerate
 

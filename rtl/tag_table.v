@@ -216,10 +216,10 @@ module tag_table #(
 
   generate
     if (TAGS < 8 || TAGS > 64) begin : gen_tags_check
-      initial $error("TAGS must be 8 to 64, is %0d (instance %m)", TAGS);
+      TAGS_must_be_8_to_64 check ();
     end
     if (READ_TIMEOUT_CYCLES < 1 || READ_TIMEOUT_CYCLES > (1 << 30)) begin : gen_timeout_check
-      initial $error("READ_TIMEOUT_CYCLES must be 1 to 2^30, is %0d (instance %m)", READ_TIMEOUT_CYCLES);
+      READ_TIMEOUT_CYCLES_must_be_1_to_2_to_the_30th check ();
     end
   endgenerate
 

@@ -1,10 +1,11 @@
-//! What a developer runs: `cargo xtask setup | test | lint | generate | prove | bench`.
+//! What a developer runs: `cargo xtask setup | test | lint | generate | prove | parameters | bench`.
 //!
 //! Every command exits 1 when something it checks fails, prints a table for people, and the same
 //! as JSON with `--json` (stdout is then JSON only; everything else goes to stderr).
 
 mod bench;
 mod lint;
+mod parameters;
 mod report;
 mod setup;
 mod step;
@@ -48,6 +49,9 @@ enum Command {
     Generate,
     /// The proofs that stand beside the modules of rtl/ (a minute each; part of `test --full`).
     Prove,
+    /// The Verilog's parameters: what they must not be is refused, their corners are linted, and built
+    /// and run by device tests (minutes; part of `test --full`).
+    Parameters,
     /// Measure every figure the project promises; exits 1 when a "must" is missed.
     Bench {
         /// Only the rows whose name contains this text.
@@ -78,6 +82,7 @@ fn main() -> ExitCode {
         Command::Lint => lint::run(),
         Command::Generate => generate(),
         Command::Prove => verilog::proofs().map(|rows| report::Report { rows }),
+        Command::Parameters => parameters::run(),
         Command::Bench {
             rtl: true, smoke, ..
         } => bench::run_rtl(smoke),

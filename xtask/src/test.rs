@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::report::Report;
 use crate::step::{cargo, run as step};
-use crate::{bench, lint, setup, verilog};
+use crate::{bench, lint, parameters, setup, verilog};
 
 pub(crate) fn run(full: bool) -> Result<Report> {
     let mut report = setup::run()?;
@@ -29,6 +29,7 @@ pub(crate) fn run(full: bool) -> Result<Report> {
     report.rows.push(verilog::device_tests(full)?);
     if full {
         report.rows.extend(verilog::proofs()?);
+        report.rows.push(parameters::device_tests()?);
     }
 
     report.rows.push(step(

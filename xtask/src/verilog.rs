@@ -14,7 +14,7 @@ use crate::step::{cargo, root, run as step, typed};
 const COLUMN_LIMIT: &str = "--column_limit=120";
 
 /// What `cargo xtask setup` puts there.
-fn tool(name: &str) -> PathBuf {
+pub(crate) fn tool(name: &str) -> PathBuf {
     root().join(".venv/bin").join(name)
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn is_set_up() -> bool {
         .all(|name| tool(name).exists())
 }
 
-fn not_set_up(name: &str) -> Row {
+pub(crate) fn not_set_up(name: &str) -> Row {
     Row {
         name: name.to_owned(),
         passed: 0,
@@ -39,7 +39,7 @@ fn not_set_up(name: &str) -> Row {
 }
 
 /// Files of `rtl/` with an extension, in order, as paths from the root.
-fn files(extension: &str) -> Result<Vec<PathBuf>> {
+pub(crate) fn files(extension: &str) -> Result<Vec<PathBuf>> {
     let folder = root().join("rtl");
     let mut files = Vec::new();
     for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
@@ -125,15 +125,21 @@ fn verilator(modules: &[PathBuf]) -> Result<Row> {
 /// Device tests that the Verilog does not pass yet, by exact name; lines with # are remarks.
 const NOT_YET: &str = "sim/verilated/not_yet.txt";
 
+/// The names in [`NOT_YET`].
+pub(crate) fn not_yet() -> Result<Vec<String>> {
+    let list = root().join(NOT_YET);
+    let text =
+        std::fs::read_to_string(&list).with_context(|| format!("reading {}", list.display()))?;
+    let names = text.lines().filter(|line| !line.starts_with('#'));
+    Ok(names.map(str::to_owned).collect())
+}
+
 /// The harness's own tests and the device tests on the Verilog.
 pub(crate) fn device_tests(full: bool) -> Result<Row> {
     if !is_set_up() {
         return Ok(not_set_up("device tests on the Verilog"));
     }
-    let list = root().join(NOT_YET);
-    let text =
-        std::fs::read_to_string(&list).with_context(|| format!("reading {}", list.display()))?;
-    let not_yet: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let not_yet = not_yet()?;
     let mut tests = cargo(&[
         "test",
         "--package",
@@ -146,7 +152,7 @@ pub(crate) fn device_tests(full: bool) -> Result<Row> {
         tests.env("RDSTORE_FULL", "1");
     }
     for name in &not_yet {
-        tests.args(["--skip", name]);
+        tests.args(["--skip", name.as_str()]);
     }
     let mut row = step("device tests on the Verilog", tests)?;
     row.measured = format!("{}, {} left out", row.measured, not_yet.len());

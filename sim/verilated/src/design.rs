@@ -31,6 +31,8 @@ pub(crate) struct Variant {
     pub(crate) virtual_functions: u8,
     pub(crate) io_queues: u16,
     pub(crate) lba_shift: u8,
+    pub(crate) atomic_unit_bytes: u32,
+    pub(crate) tags: u8,
     open: unsafe extern "C" fn(*mut RawDesign),
 }
 

@@ -47,4 +47,4 @@ mod watch;
 #[cfg(feature = "verilator")]
 pub use device::RtlDevice;
 #[cfg(feature = "verilator")]
-pub use options::{RtlError, RtlOptions};
+pub use options::{RtlError, RtlOptions, Shape};
