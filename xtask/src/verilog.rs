@@ -161,6 +161,48 @@ pub(crate) fn device_tests(full: bool) -> Result<Row> {
     Ok(row)
 }
 
+/// A build that lacks Verilator says what helps.
+pub(crate) fn build_without_verilator() -> Result<Row> {
+    let start = Instant::now();
+    let mut build = cargo(&["build", "--quiet", "--package", "nvme-rtl"]);
+    // Beside the other builds, which would be done again.
+    build
+        .args(["--features", "verilator", "--target-dir"])
+        .arg(root().join("target/without-verilator"))
+        .env("VERILATOR_ROOT", "/nowhere");
+    let command = typed(&build);
+    eprintln!("── build without Verilator: {command}");
+    let output = build
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot start `{command}`"))?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    let says = [
+        "Verilator is missing",
+        "cargo xtask setup",
+        "VERILATOR_ROOT",
+    ]
+    .iter()
+    .all(|part| text.contains(part));
+    let holds = says && !output.status.success();
+    if !holds {
+        eprintln!("{text}");
+    }
+    Ok(Row {
+        name: "build without Verilator".to_owned(),
+        passed: u64::from(holds),
+        failed: u64::from(!holds),
+        measured: if holds {
+            "stops, and says how to get it".to_owned()
+        } else {
+            output.status.to_string()
+        },
+        command: "VERILATOR_ROOT=/nowhere cargo build -p nvme-rtl --features verilator".to_owned(),
+        wall_s: start.elapsed().as_secs_f64(),
+        ..not_set_up("")
+    })
+}
+
 /// The proofs: every `.sby` of `rtl/`, in a folder of their own (the tools write beside them).
 pub(crate) fn proofs() -> Result<Vec<Row>> {
     if !is_set_up() {

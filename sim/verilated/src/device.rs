@@ -87,12 +87,14 @@ impl RtlDevice {
     fn of_variant(name: &str, options: RtlOptions) -> Result<Self, RtlError> {
         let variant = options.variant(name)?;
         let mut design = Design::open(variant);
-        if let Some(path) = &options.waves
-            && !design.record(path)
-        {
-            return Err(RtlError::Waves {
-                path: path.display().to_string(),
-            });
+        if let Some(path) = &options.waves {
+            let named = path.display().to_string();
+            if !cfg!(feature = "waves") {
+                return Err(RtlError::NoWaves { path: named });
+            }
+            if !design.record(path) {
+                return Err(RtlError::Waves { path: named });
+            }
         }
         let stalls = |port| Stalls::new(options.stalls, port);
         let blocks = options.medium.len() >> variant.lba_shift;

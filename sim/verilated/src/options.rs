@@ -159,11 +159,17 @@ pub enum RtlError {
         /// What it was.
         serial_number: String,
     },
-    /// Waves that cannot be recorded.
+    /// Waves, in a build without them.
     #[error(
-        "{path}: waves cannot be recorded there; the folder must exist, and the build have the cargo \
-         feature `waves`"
+        "{path}: this build records no waves, which make every cycle slower; one with `--features \
+         waves` does"
     )]
+    NoWaves {
+        /// The file.
+        path: String,
+    },
+    /// Waves that cannot be recorded.
+    #[error("{path}: waves cannot be recorded there; its folder must exist and be writable")]
     Waves {
         /// The file.
         path: String,

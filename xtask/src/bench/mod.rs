@@ -28,7 +28,7 @@ fn build() -> Result<Row> {
         "rdstore-bench",
     ]);
     if verilog::is_set_up() {
-        build.args(["--features", "rdstore-cli/rtl,rdstore-bench/rtl"]);
+        build.args(["--features", "rdstore-bench/rtl"]);
     }
     step("build", build)
 }
