@@ -117,6 +117,8 @@ module nvme_controller #(
     output wire [FUNCTIONS-1:0] cfg_flr_done,
     // Link down or hot reset: a level; AXI bursts under way still finish
     input  wire                 hot_reset,
+    // Nothing will happen before something comes in: a simulation may skip time
+    output wire                 idle,
 
     // Constant while rst is low: blocks of the namespace; serial number, first character in bits 7:0
     input wire [ 63:0] namespace_blocks,
@@ -160,6 +162,8 @@ module nvme_controller #(
   localparam ROW = FW + QW;
   localparam CTX = FW + 5;
   localparam ROWS = 1 << ROW;
+  // Bytes of a command, or a pair
+  localparam COST = 19;
   // What a tag is for: {kind, owner (row or context), dword position}
   localparam POSITION = CTX + 11;
   localparam OWNER = CTX > ROW ? CTX : ROW;
@@ -211,7 +215,8 @@ module nvme_controller #(
   wire [FW-1:0] write_function, read_function;
   wire [13:2] write_address, read_address;
   wire [31:0] write_data, read_data, file_data, msix_data;
-  wire [FUNCTIONS-1:0] answers, ready, runs, draining, resetting, quiet, idle, tags_busy, rq_waits;
+  wire [FUNCTIONS-1:0] answers, ready, runs, draining, resetting, quiet, functions_idle, tags_busy, rq_waits;
+  wire registers_busy;
   wire hot = hot_reset;
   wire [FUNCTIONS-1:0] gone = draining | {FUNCTIONS{hot}};
 
@@ -252,7 +257,7 @@ module nvme_controller #(
   wire [15:0] enable_submission_last, enable_completion_last;
   wire fatal_valid;
   wire [FW-1:0] fatal_function;
-  assign quiet = idle & ~tags_busy & ~rq_waits;
+  assign quiet = functions_idle & ~tags_busy & ~rq_waits;
 
   register_file #(
       .FUNCTIONS(FUNCTIONS),
@@ -276,9 +281,10 @@ module nvme_controller #(
       .ready(ready),
       .runs(runs),
       .draining(draining),
+      .busy(registers_busy),
       .resetting(resetting),
       .quiet(quiet),
-      .idle(idle),
+      .idle(functions_idle),
       .fatal_valid(fatal_valid),
       .fatal_function(fatal_function),
       .enable_valid(enable_valid),
@@ -306,8 +312,11 @@ module nvme_controller #(
   wire delete_empty, fetch_valid, fetch_ready, pop_valid, pop_two, completion_phase, completion_interrupts;
   wire completion_two_slots;
   wire [3:0] fetch_slot, pop_slot;
-  wire [ROWS-1:0] head_ready, head_pair, head_orphan, submission_live, completion_live, room_one, room_two;
+  wire [ROWS-1:0] head_there, head_ready, head_pair, head_orphan, submission_live, completion_live, room_one, room_two;
   wire [ROWS*QW-1:0] completion_queues;
+  wire [FW-1:0] cost_function;
+  wire [(IO_QUEUES+1)*COST-1:0] costs;
+  wire fetch_wanted, dispatch_busy;
   // Completion queues whose next slot is for the second half of a pair
   wire [ROWS-1:0] half_waits;
   wire post_valid, post_claims, release_valid, free_valid;
@@ -326,6 +335,7 @@ module nvme_controller #(
   wire entries_valid = rc_valid && rc_kind == FOR_ENTRIES;
   wire [4:0] rc_next = rc_word[7:3] + 5'd1;
   wire [4:0] rc_lane_0_word = rc_split == 3'd0 ? rc_word[7:3] : rc_next;
+  wire [4:0] rc_lane_4_word = rc_split <= 3'd4 ? rc_word[7:3] : rc_next;
   wire entries_end = rc_end_valid && rc_end_kind == FOR_ENTRIES;
   assign fatal_function = rc_end_owner[ROW-1:QW];
   assign fatal_valid = entries_end && rc_end_failed && !draining[fatal_function];
@@ -343,7 +353,9 @@ module nvme_controller #(
       .FUNCTIONS(FUNCTIONS),
       .FUNCTION_WIDTH(FW),
       .QUEUES(IO_QUEUES + 1),
-      .QUEUE_WIDTH(QW)
+      .QUEUE_WIDTH(QW),
+      .LBA_SHIFT(LBA_SHIFT),
+      .COST_WIDTH(COST)
   ) submission (
       .clk(clk),
       .rst(rst),
@@ -370,18 +382,26 @@ module nvme_controller #(
       .fetch_address(fetch_address),
       .fetch_count(fetch_count),
       .fetch_most(fetch_most),
+      .wanted(fetch_wanted),
       .here_valid(entries_valid && rc_lanes[7] && rc_word[3]),
       .here_row(rc_owner[ROW-1:0]),
       .here_slot(rc_word[7:4]),
       .fuse_valid(entries_valid && rc_lanes[0] && !rc_lane_0_word[0]),
       .fuse_slot(rc_lane_0_word[4:1]),
       .fuse_value(rc_data[9:8]),
+      .fuse_moves(rc_data[7:0] == NVM_READ || rc_data[7:0] == NVM_WRITE || rc_data[7:0] == NVM_COMPARE),
+      .blocks_valid(entries_valid && rc_lanes[4] && rc_lane_4_word[0]),
+      .blocks_slot(rc_lane_4_word[4:1]),
+      .blocks_value(rc_data[143:128]),
       .end_valid(entries_end),
       .end_row(rc_end_owner[ROW-1:0]),
+      .head_there(head_there),
       .head_ready(head_ready),
       .head_pair(head_pair),
       .head_orphan(head_orphan),
       .live(submission_live),
+      .cost_function(cost_function),
+      .costs(costs),
       .pop_valid(pop_valid),
       .pop_two(pop_two),
       .pop_row(pop_row),
@@ -457,17 +477,22 @@ module nvme_controller #(
   dispatcher #(
       .FUNCTIONS(FUNCTIONS),
       .FUNCTION_WIDTH(FW),
-      .QUEUE_WIDTH(QW)
+      .QUEUES(IO_QUEUES + 1),
+      .QUEUE_WIDTH(QW),
+      .COST_WIDTH(COST)
   ) dispatch (
       .clk(clk),
       .rst(rst),
       .runs(runs),
+      .head_there(head_there),
       .head_ready(head_ready),
       .head_pair(head_pair),
       .head_orphan(head_orphan),
       .completion_queues(completion_queues),
       .room_one(room_one & ~half_waits),
       .room_two(room_two & ~half_waits),
+      .cost_function(cost_function),
+      .costs(costs),
       .pop_valid(pop_valid),
       .pop_two(pop_two),
       .pop_row(pop_row),
@@ -482,7 +507,8 @@ module nvme_controller #(
       .start_context(start_context),
       .free_valid(free_valid),
       .free_context(free_context),
-      .idle(idle)
+      .idle(functions_idle),
+      .busy(dispatch_busy)
   );
 
   wire decoded_valid, decoded_admin, decoded_two;
@@ -752,7 +778,7 @@ module nvme_controller #(
   );
 
   // Completions and interrupts
-  wire raise_valid, raise_two, raise_io, raise_tells, raise_sends, due_valid, coalescer_busy_unused, pending_valid, pending_taken;
+  wire raise_valid, raise_two, raise_io, raise_tells, raise_sends, due_valid, coalescer_busy, pending_valid, pending_taken;
   wire [FW-1:0] raise_function;
   wire [4:0] raise_vector;
   wire [63:0] raise_address, pending_address;
@@ -882,7 +908,7 @@ module nvme_controller #(
       .completed_tells(raise_tells),
       .due_valid(due_valid),
       .due_row(due_row),
-      .busy(coalescer_busy_unused)
+      .busy(coalescer_busy)
   );
 
   msix_table #(
@@ -1057,6 +1083,15 @@ module nvme_controller #(
       .s_axis_rq_tuser(s_axis_rq_tuser),
       .s_axis_rq_tvalid(s_axis_rq_tvalid),
       .s_axis_rq_tready(s_axis_rq_tready)
+  );
+
+  idle_detector idleness (
+      .clk(clk),
+      .rst(rst),
+      .busy(!(&functions_idle) || tags_busy != 0 || rq_waits != 0 || s_axis_rq_tvalid || s_axis_cc_tvalid ||
+          !m_axis_cq_tready || m_axis_cq_tvalid || fetch_wanted || dispatch_busy || registers_busy || coalescer_busy ||
+          event_valid || parked_valid || pending_valid || cfg_flr_in_process != 0 || hot_reset),
+      .idle(idle)
   );
 
 endmodule

@@ -93,15 +93,14 @@ module tag_table #(
   reg [9:0] taken_headers_reg;
 
   // The lowest free tag. Tags beyond the last one are in use for ever.
-  wire [63:0] lowest = ~used_reg & (used_reg + 64'd1);
-  wire [5:0] free_tag = {
-    |(lowest & 64'hffff_ffff_0000_0000),
-    |(lowest & 64'hffff_0000_ffff_0000),
-    |(lowest & 64'hff00_ff00_ff00_ff00),
-    |(lowest & 64'hf0f0_f0f0_f0f0_f0f0),
-    |(lowest & 64'hcccc_cccc_cccc_cccc),
-    |(lowest & 64'haaaa_aaaa_aaaa_aaaa)
-  };
+  wire [5:0] free_tag;
+  lowest_bit #(
+      .COUNT(64),
+      .WIDTH(6)
+  ) free_tags (
+      .bits  (~used_reg),
+      .number(free_tag)
+  );
   localparam [63:0] NONE_USED = TAGS >= 64 ? 64'd0 : ~64'd0 << TAGS;
 
   // Pieces between boundaries

@@ -163,16 +163,16 @@ impl RtlDevice {
     /// Has the design, or what is around it, anything to do before the host does something?
     fn is_busy(&self) -> bool {
         if !(self.cq.beats.is_empty() && self.rc.beats.is_empty())
-            || self.reads.is_busy()
             || self.memory.is_busy()
             || self.side_band.is_busy()
         {
             return true;
         }
         match &self.idle {
-            // What was driven in the last cycle shows in the next one.
+            // What was driven in the last cycle shows in the next one. Reads that it has given up, it
+            // does not wait for.
             Some(idle) => idle.get() == 0 || self.now <= self.active + 2,
-            None => self.now <= self.active + LINGER_CYCLES,
+            None => self.reads.is_busy() || self.now <= self.active + LINGER_CYCLES,
         }
     }
 
