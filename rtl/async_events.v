@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //
-// async_events: Asynchronous Event Requests that are held, and the events of wrong doorbells (NVMe 1.1 §5.2).
+// async_events: Asynchronous Event Requests that are held, and the events there are: of wrong doorbells, and of a
+// temperature that has risen above its threshold (NVMe 1.1 §5.2).
 //
-// An event waits for a request, and for the mask that an event of its type leaves until the error log is read. One that
-// is pending already is not entered again. The older event goes first, with the oldest request.
+// An event waits for a request, and for the mask that an event of its type leaves until its log page is read. One that
+// is pending already is not entered again. Errors go before health, the older error first, with the oldest request.
 
 `resetall
 `timescale 1ns / 1ps
@@ -31,9 +32,13 @@ module async_events #(
     input wire                      wrong_value,
     input wire [FUNCTION_WIDTH-1:0] wrong_function,
 
-    // The error log was read
-    input wire                      unmask_valid,
-    input wire [FUNCTION_WIDTH-1:0] unmask_function,
+    // Too hot, of functions whose event is enabled: an event when it begins
+    input wire [FUNCTIONS-1:0] hot,
+
+    // The error log was read, the health page was
+    input wire                      errors_read_valid,
+    input wire                      health_read_valid,
+    input wire [FUNCTION_WIDTH-1:0] read_function,
 
     // A request is to be completed: when its function's admin CQ has a slot
     input  wire [     FUNCTIONS-1:0] room,
@@ -49,17 +54,21 @@ module async_events #(
   reg [15:0] id_memory[0:(FUNCTIONS<<2)-1];
   reg [1:0] first_reg[0:FUNCTIONS-1];
   reg [2:0] held_reg[0:FUNCTIONS-1];
-  reg [FUNCTIONS-1:0] masked_reg, register_reg, value_reg, value_older_reg;
+  // By type, the mask; the events that are pending
+  reg [FUNCTIONS-1:0] errors_masked_reg, health_masked_reg;
+  reg [FUNCTIONS-1:0] register_reg, value_reg, value_older_reg, heat_reg, was_hot_reg;
 
   integer f;
   reg found;
+  reg [FUNCTIONS-1:0] error_due;
   reg [FUNCTION_WIDTH-1:0] chosen;
   always @* begin
     found  = 1'b0;
     chosen = {FUNCTION_WIDTH{1'b0}};
     for (f = FUNCTIONS - 1; f >= 0; f = f - 1) begin
       full[f] = held_reg[f] == EVENT_REQUESTS[2:0];
-      if (held_reg[f] != 3'd0 && !masked_reg[f] && (register_reg[f] || value_reg[f]) && room[f] && !clear[f]) begin
+      error_due[f] = (register_reg[f] || value_reg[f]) && !errors_masked_reg[f];
+      if (held_reg[f] != 3'd0 && (error_due[f] || (heat_reg[f] && !health_masked_reg[f])) && room[f] && !clear[f]) begin
         found  = 1'b1;
         chosen = f[FUNCTION_WIDTH-1:0];
       end
@@ -70,7 +79,8 @@ module async_events #(
   assign event_valid = found;
   assign event_function = chosen;
   assign event_id = id_memory[{chosen, first_reg[chosen]}];
-  assign event_dword0 = takes_value ? EVENT_INVALID_DOORBELL_VALUE : EVENT_INVALID_DOORBELL_REGISTER;
+  assign event_dword0 = !error_due[chosen] ? EVENT_TEMPERATURE_THRESHOLD :
+      (takes_value ? EVENT_INVALID_DOORBELL_VALUE : EVENT_INVALID_DOORBELL_REGISTER);
   wire taken = event_valid && event_ready;
   wire [1:0] hold_place = first_reg[hold_function] + held_reg[hold_function][1:0];
 
@@ -81,12 +91,18 @@ module async_events #(
           {2'd0, taken && chosen == f[FUNCTION_WIDTH-1:0]};
     end
     if (taken) begin
-      first_reg[chosen]  <= first_reg[chosen] + 2'd1;
-      masked_reg[chosen] <= 1'b1;
-      if (takes_value) value_reg[chosen] <= 1'b0;
-      else register_reg[chosen] <= 1'b0;
+      first_reg[chosen] <= first_reg[chosen] + 2'd1;
+      if (!error_due[chosen]) begin
+        health_masked_reg[chosen] <= 1'b1;
+        heat_reg[chosen] <= 1'b0;
+      end else begin
+        errors_masked_reg[chosen] <= 1'b1;
+        if (takes_value) value_reg[chosen] <= 1'b0;
+        else register_reg[chosen] <= 1'b0;
+      end
     end
-    if (unmask_valid) masked_reg[unmask_function] <= 1'b0;
+    if (errors_read_valid) errors_masked_reg[read_function] <= 1'b0;
+    if (health_read_valid) health_masked_reg[read_function] <= 1'b0;
     if (wrong_register) begin
       register_reg[wrong_function] <= 1'b1;
       if (!register_reg[wrong_function]) value_older_reg[wrong_function] <= 1'b1;
@@ -96,10 +112,15 @@ module async_events #(
       if (!value_reg[wrong_function]) value_older_reg[wrong_function] <= 1'b0;
     end
     for (f = 0; f < FUNCTIONS; f = f + 1) begin
+      if (hot[f] && !was_hot_reg[f]) heat_reg[f] <= 1'b1;
+      was_hot_reg[f] <= hot[f];
       if (rst || clear[f]) begin
+        was_hot_reg[f] <= 1'b0;
+        heat_reg[f] <= 1'b0;
         first_reg[f] <= 2'd0;
         held_reg[f] <= 3'd0;
-        masked_reg[f] <= 1'b0;
+        errors_masked_reg[f] <= 1'b0;
+        health_masked_reg[f] <= 1'b0;
         register_reg[f] <= 1'b0;
         value_reg[f] <= 1'b0;
       end

@@ -47,8 +47,12 @@ module command_decoder #(
     output reg  [             17:0] decoded_length,
     output wire [            127:0] decoded_prps,
     output wire [            127:0] decoded_second_prps,
-    // The SQE, for the admin engine
-    output wire [            511:0] decoded_entry
+    // The SQEs, for the admin engine and the error log: the status with which a command, or a pair's second half, was
+    // rejected here (success when it was not), and the byte to blame
+    output wire [            511:0] decoded_entry,
+    output wire [            511:0] decoded_second_entry,
+    output reg  [             10:0] decoded_rejection,
+    output reg  [              7:0] decoded_byte
 );
 
   `include "nvme_defs.vh"
@@ -59,14 +63,23 @@ module command_decoder #(
   localparam [16:0] MOST_BLOCKS = MOST_SHIFTED[16:0];
   localparam [16:0] ATOMIC_BLOCKS = ATOMIC_UNIT_BYTES >> LBA_SHIFT;
   localparam [17:0] PAGE = 18'd4096;
+  // Bytes of an SQE
+  localparam [7:0] OPCODE_BYTE = 8'd0;
+  localparam [7:0] FLAGS_BYTE = 8'd1;
+  localparam [7:0] NAMESPACE_BYTE = 8'd4;
+  localparam [7:0] PRP1_BYTE = 8'd24;
+  localparam [7:0] PRP2_BYTE = 8'd32;
+  localparam [7:0] BLOCK_BYTE = 8'd40;
+  localparam [7:0] COUNT_BYTE = 8'd48;
+  localparam [7:0] PROTECTION_BYTE = 8'd51;
 
   reg [511:0] first_reg, first_old_reg, second_old_reg;
   reg valid_reg, pair_reg, orphan_reg;
   reg [ROW_WIDTH-1:0] row_reg;
   reg [CONTEXT_WIDTH-1:0] context_reg;
 
-  // What is wrong with one SQE by itself: {status code type, status code}, 0 when it is sound
-  function [10:0] wrong(input [511:0] sqe, input [63:0] limit);
+  // What is wrong with one SQE by itself: {byte to blame, status code type, status code}, status 0 when it is sound
+  function [18:0] wrong(input [511:0] sqe, input [63:0] limit);
     reg [16:0] count;
     reg [64:0] end_block;
     reg [17:0] page_end;
@@ -77,37 +90,49 @@ module command_decoder #(
       count = {1'b0, sqe[399:384]} + 17'd1;
       end_block = {1'b0, sqe[383:320]} + {48'd0, count};
       page_end = {6'd0, sqe[203:192]} + ({1'b0, count} << LBA_SHIFT);
-      wrong = STATUS_SUCCESS;
-      if (!flush && !known) wrong = STATUS_INVALID_OPCODE;
-      else if (sqe[15:14] != 2'd0 || sqe[9:8] == 2'd3) wrong = STATUS_INVALID_FIELD;
-      else if (sqe[63:32] != 32'd1 && !(flush && sqe[63:32] == 32'hffff_ffff)) wrong = STATUS_INVALID_NAMESPACE;
+      wrong = {OPCODE_BYTE, STATUS_SUCCESS};
+      if (!flush && !known) wrong = {OPCODE_BYTE, STATUS_INVALID_OPCODE};
+      else if (sqe[15:14] != 2'd0 || sqe[9:8] == 2'd3) wrong = {FLAGS_BYTE, STATUS_INVALID_FIELD};
+      else if (sqe[63:32] != 32'd1 && !(flush && sqe[63:32] == 32'hffff_ffff))
+        wrong = {NAMESPACE_BYTE, STATUS_INVALID_NAMESPACE};
       else if (!flush) begin
-        if (sqe[413:410] != 4'd0) wrong = STATUS_INVALID_FIELD;
-        else if (count > MOST_BLOCKS) wrong = STATUS_INVALID_FIELD;
-        else if (end_block > {1'b0, limit}) wrong = STATUS_LBA_OUT_OF_RANGE;
-        else if (sqe[193:192] != 2'd0) wrong = STATUS_INVALID_FIELD;
-        else if (page_end > PAGE && page_end <= 2 * PAGE && sqe[267:256] != 12'd0) wrong = STATUS_INVALID_FIELD;
-        else if (page_end > 2 * PAGE && sqe[258:256] != 3'd0) wrong = STATUS_INVALID_FIELD;
+        if (sqe[413:410] != 4'd0) wrong = {PROTECTION_BYTE, STATUS_INVALID_FIELD};
+        else if (count > MOST_BLOCKS) wrong = {COUNT_BYTE, STATUS_INVALID_FIELD};
+        else if (end_block > {1'b0, limit}) wrong = {BLOCK_BYTE, STATUS_LBA_OUT_OF_RANGE};
+        else if (sqe[193:192] != 2'd0) wrong = {PRP1_BYTE, STATUS_INVALID_FIELD};
+        else if (page_end > PAGE && page_end <= 2 * PAGE && sqe[267:256] != 12'd0)
+          wrong = {PRP2_BYTE, STATUS_INVALID_FIELD};
+        else if (page_end > 2 * PAGE && sqe[258:256] != 3'd0) wrong = {PRP2_BYTE, STATUS_INVALID_FIELD};
       end
     end
   endfunction
 
   wire [511:0] first = first_reg;
   wire [511:0] second = entry;
-  wire [7:0] opcode = first[7:0];
-  wire [10:0] first_wrong = wrong(first, namespace_blocks);
-  wire [10:0] second_wrong = wrong(second, namespace_blocks);
+  wire [  7:0] opcode = first[7:0];
+  wire [10:0] first_wrong, second_wrong;
+  wire [7:0] first_byte, second_byte;
+  assign {first_byte, first_wrong}   = wrong(first, namespace_blocks);
+  assign {second_byte, second_wrong} = wrong(second, namespace_blocks);
   wire [16:0] blocks = {1'b0, first[399:384]} + 17'd1;
   wire [1:0] fuse = first[9:8];
-  wire mismatch = opcode != NVM_COMPARE || second[7:0] != NVM_WRITE ||
-      first[383:320] != second[383:320] || first[399:384] != second[399:384] || blocks > ATOMIC_BLOCKS ||
-      first[63:32] != second[63:32];
+  // What is wrong with a pair as a pair
+  wire opcode_mismatch = opcode != NVM_COMPARE || second[7:0] != NVM_WRITE;
+  wire block_mismatch = first[383:320] != second[383:320];
+  wire count_mismatch = first[399:384] != second[399:384] || blocks > ATOMIC_BLOCKS;
+  wire namespace_mismatch = first[63:32] != second[63:32];
+  wire mismatch = opcode_mismatch || block_mismatch || count_mismatch || namespace_mismatch;
+  wire [7:0] mismatch_byte = opcode_mismatch ? OPCODE_BYTE :
+      (block_mismatch ? BLOCK_BYTE : (count_mismatch ? COUNT_BYTE : NAMESPACE_BYTE));
+  wire fits_half = opcode == (fuse == 2'd1 ? NVM_COMPARE : NVM_WRITE);
 
-  reg [10:0] status, second_status;
+  reg [10:0] status, second_status, rejection;
+  reg [7:0] byte_to_blame;
   reg [2:0] kind;
   always @* begin
     status = first_wrong;
     second_status = STATUS_SUCCESS;
+    byte_to_blame = first_byte;
     case (opcode)
       NVM_READ: kind = KIND_READ;
       NVM_WRITE: kind = KIND_WRITE;
@@ -116,15 +141,21 @@ module command_decoder #(
     endcase
     if (orphan_reg) begin
       // Half a pair that could be none in any company is invalid, not alone.
-      status = opcode == (fuse == 2'd1 ? NVM_COMPARE : NVM_WRITE) ? STATUS_ABORTED_MISSING_FUSED : STATUS_INVALID_FIELD;
+      status = fits_half ? STATUS_ABORTED_MISSING_FUSED : STATUS_INVALID_FIELD;
+      byte_to_blame = fits_half ? FLAGS_BYTE : OPCODE_BYTE;
     end else if (pair_reg) begin
       kind = KIND_PAIR;
       if (mismatch) begin
         status = STATUS_INVALID_FIELD;
         second_status = STATUS_INVALID_FIELD;
+        byte_to_blame = mismatch_byte;
       end else if (first_wrong != STATUS_SUCCESS) second_status = STATUS_ABORTED_FAILED_FUSED;
-      else second_status = second_wrong;
+      else begin
+        second_status = second_wrong;
+        byte_to_blame = second_byte;
+      end
     end
+    rejection = status != STATUS_SUCCESS ? status : second_status;
     if (status != STATUS_SUCCESS) kind = KIND_STATUS;
   end
 
@@ -133,6 +164,7 @@ module command_decoder #(
   assign decoded_prps = first_old_reg[319:192];
   assign decoded_second_prps = second_old_reg[319:192];
   assign decoded_entry = first_old_reg;
+  assign decoded_second_entry = second_old_reg;
 
   always @(posedge clk) begin
     valid_reg <= start_valid;
@@ -156,6 +188,8 @@ module command_decoder #(
       decoded_second_id <= second[31:16];
       decoded_status <= status;
       decoded_second_status <= second_status;
+      decoded_rejection <= rejection;
+      decoded_byte <= byte_to_blame;
       decoded_address <= byte_address[ADDRESS_WIDTH-1:0];
       decoded_length <= kind == KIND_STATUS ? 18'd0 : byte_length;
     end
@@ -167,7 +201,7 @@ module command_decoder #(
 
   generate
     if (LBA_SHIFT != 9 && LBA_SHIFT != 12) begin : gen_lba_check
-      initial $error("LBA_SHIFT must be 9 or 12, is %0d (instance %m)", LBA_SHIFT);
+      LBA_SHIFT_must_be_9_or_12 check ();
     end
   endgenerate
 

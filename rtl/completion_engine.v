@@ -78,6 +78,14 @@ module completion_engine #(
     output wire                     post_claims,
     output wire                     release_valid,
 
+    // The CQE that is posted belongs to the command `look_context`, in its row, and is its second
+    output wire        note_valid,
+    output wire        note_second,
+    output wire [15:0] note_id,
+    output wire [10:0] note_status,
+    // Of the first half of a pair: what the second will end with
+    output wire [10:0] note_second_status,
+
     // The command is over: its context is free
     output wire                     free_valid,
     output wire [CONTEXT_WIDTH-1:0] free_context,
@@ -167,6 +175,12 @@ module completion_engine #(
   wire [15:0] id = from_event ? event_id : (state_reg == SECOND || from_parked ? look_second_id : look_id);
   wire [15:0] queue_id = {{(16 - QUEUE_WIDTH) {1'b0}}, submission_row[QUEUE_WIDTH-1:0]};
   wire [127:0] entry = {again, 3'b000, status, completion_phase, id, queue_id, submission_head, 32'd0, dword0};
+
+  assign note_valid = post_valid && !from_event;
+  assign note_second = state_reg == SECOND || from_parked;
+  assign note_id = id;
+  assign note_status = status;
+  assign note_second_status = from_ended ? ended_second_status : STATUS_SUCCESS;
 
   // The message behind it
   reg [FUNCTION_WIDTH-1:0] raise_function_reg;

@@ -35,8 +35,6 @@ module context_table #(
     output wire                     end_two,
     output wire [             15:0] end_id,
     output wire [             15:0] end_second_id,
-    output wire [              2:0] end_kind,
-    output wire [             17:0] end_length,
 
     // Of a command that has been walked, of an event of the segment engine
     input  wire [CONTEXT_WIDTH-1:0] walked_context,
@@ -107,8 +105,6 @@ module context_table #(
   assign end_row = row_memory[end_context];
   assign end_two = two_memory[end_context];
   assign {end_second_id, end_id} = id_memory[end_context];
-  assign end_kind = kind_memory[end_context];
-  assign end_length = length_memory[end_context];
   assign walked_kind = kind_memory[walked_context];
   assign event_row = row_memory[event_context];
   assign event_kind = kind_memory[event_context];

@@ -58,8 +58,6 @@ module data_path #(
     output wire                     end_two,
     output wire [             15:0] end_id,
     output wire [             15:0] end_second_id,
-    output wire [              2:0] end_kind,
-    output wire [             17:0] end_length,
 
     // A command has ended with these statuses
     output wire                     ended_valid,
@@ -120,9 +118,14 @@ module data_path #(
     input  wire [             12:0] admin_burst_length,
     input  wire [             11:0] admin_burst_offset,
     input  wire                     admin_burst_last,
+    output wire                     page_enable,
     output wire [CONTEXT_WIDTH-1:0] page_context,
     output wire [              7:0] page_word,
     input  wire [            511:0] page_data,
+
+    // A command has to wait for the range lock
+    output wire                     lock_wait_valid,
+    output wire [CONTEXT_WIDTH-1:0] lock_wait_context,
 
     // Data TLPs
     output wire                      data_valid,
@@ -169,7 +172,6 @@ module data_path #(
     output wire [ADDRESS_WIDTH-10:0] lock_request_first,
     output wire [ADDRESS_WIDTH-10:0] lock_request_last,
     output wire                      lock_request_exclusive,
-    output wire                      lock_request_waits,
     output wire                      lock_grant_valid,
     output wire [ CONTEXT_WIDTH-1:0] lock_grant_context,
     output wire                      lock_release_valid,
@@ -230,8 +232,6 @@ module data_path #(
       .end_two(end_two),
       .end_id(end_id),
       .end_second_id(end_second_id),
-      .end_kind(end_kind),
-      .end_length(end_length),
       .walked_context(walked_context),
       .walked_kind(walked_table_kind),
       .event_context(event_context),
@@ -713,13 +713,14 @@ module data_path #(
       .move_out_length(out_length),
       .move_out_half(out_half),
       .request_valid(request_valid),
-      .request_waits(lock_request_waits),
+      .request_waits(lock_wait_valid),
       .request_first(lock_request_first),
       .request_last(lock_request_last),
       .request_exclusive(lock_request_exclusive),
       .release_context(lock_release_context),
       .release_write_context(lock_release_write_context)
   );
+  assign lock_wait_context = request_context;
   assign lock_request_valid = request_valid;
   assign lock_request_context = request_context;
   assign lock_request_queue = request_row[QUEUE_WIDTH-1:0];
@@ -832,6 +833,7 @@ module data_path #(
       .store_word(store_word),
       .store_data(m_axi_rdata),
       .words(words),
+      .page_enable(page_enable),
       .page_context(page_context),
       .page_word(page_word),
       .page_data(page_data),

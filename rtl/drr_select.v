@@ -40,16 +40,10 @@ module drr_select #(
 
   generate
     if (ROWS > (1 << ROW_WIDTH)) begin : gen_row_width_check
-      initial $error("ROW_WIDTH %0d is too narrow for %0d rows (instance %m)", ROW_WIDTH, ROWS);
+      ROW_WIDTH_is_too_narrow_for_ROWS check ();
     end
     if (DEFICIT_WIDTH <= COST_WIDTH || COST_WIDTH <= QUANTUM_SHIFT) begin : gen_deficit_width_check
-      initial
-        $error(
-            "DEFICIT_WIDTH %0d must be above COST_WIDTH %0d, and that above QUANTUM_SHIFT %0d (instance %m)",
-            DEFICIT_WIDTH,
-            COST_WIDTH,
-            QUANTUM_SHIFT
-        );
+      DEFICIT_WIDTH_must_be_above_COST_WIDTH_and_that_above_QUANTUM_SHIFT check ();
     end
   endgenerate
 

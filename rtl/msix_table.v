@@ -61,9 +61,12 @@ module msix_table #(
 
   localparam ROWS = 1 << ROW_WIDTH;
 
-  reg [63:0] address_reg[0:ROWS-1];
-  reg [31:0] data_reg[0:ROWS-1];
-  reg [ROWS-1:0] masked_reg, pending_reg;
+  // Dwords of each row, and which of them were cleared and not written since
+  reg [31:0] low_memory [0:ROWS-1];
+  reg [31:0] high_memory[0:ROWS-1];
+  reg [31:0] data_memory[0:ROWS-1];
+  reg [ROWS-1:0] low_new_reg, low_new_next, high_new_reg, high_new_next, data_new_reg, data_new_next;
+  reg [ROWS-1:0] masked_reg, masked_next, pending_reg, pending_next;
 
   wire write_in = {24'd0, write_address[11:4]} < VECTORS;
   wire [ROW_WIDTH-1:0] write_row = {write_function, write_address[4+:VECTOR_WIDTH]};
@@ -73,9 +76,9 @@ module msix_table #(
   reg [31:0] entry;
   always @* begin
     case (read_address[3:2])
-      2'd0: entry = address_reg[read_row][31:0];
-      2'd1: entry = address_reg[read_row][63:32];
-      2'd2: entry = data_reg[read_row];
+      2'd0: entry = low_new_reg[read_row] ? 32'd0 : low_memory[read_row];
+      2'd1: entry = high_new_reg[read_row] ? 32'd0 : high_memory[read_row];
+      2'd2: entry = data_new_reg[read_row] ? 32'd0 : data_memory[read_row];
       default: entry = {31'd0, masked_reg[read_row]};
     endcase
     if (!read_in) entry = 32'd0;
@@ -86,50 +89,88 @@ module msix_table #(
   wire [FUNCTION_WIDTH-1:0] raise_function = raise_row[ROW_WIDTH-1:VECTOR_WIDTH];
   wire raise_masked = masked_reg[raise_row] || mask[raise_function];
   assign raise_sends = raise_valid && enable[raise_function] && !raise_masked;
-  assign raise_address = address_reg[raise_row];
-  assign raise_data = data_reg[raise_row];
+  assign raise_address = {
+    high_new_reg[raise_row] ? 32'd0 : high_memory[raise_row], low_new_reg[raise_row] ? 32'd0 : low_memory[raise_row]
+  };
+  assign raise_data = data_new_reg[raise_row] ? 32'd0 : data_memory[raise_row];
 
-  integer r;
-  reg found;
-  reg [ROW_WIDTH-1:0] found_row;
+  // Rows of functions
+  reg [ROWS-1:0] sending_rows, clear_pending_rows, clear_table_rows;
+  integer f;
   always @* begin
-    found = 1'b0;
-    found_row = {ROW_WIDTH{1'b0}};
-    for (r = 0; r < (FUNCTIONS << VECTOR_WIDTH); r = r + 1)
-    if (!found && pending_reg[r] && !masked_reg[r] && enable[r>>VECTOR_WIDTH] && !mask[r>>VECTOR_WIDTH]) begin
-      found = 1'b1;
-      found_row = r[ROW_WIDTH-1:0];
+    sending_rows = {ROWS{1'b0}};
+    clear_pending_rows = {ROWS{1'b0}};
+    clear_table_rows = {ROWS{1'b0}};
+    for (f = 0; f < FUNCTIONS; f = f + 1) begin
+      sending_rows[(f<<VECTOR_WIDTH)+:(1<<VECTOR_WIDTH)] = {(1 << VECTOR_WIDTH) {enable[f] && !mask[f]}};
+      clear_pending_rows[(f<<VECTOR_WIDTH)+:(1<<VECTOR_WIDTH)] = {(1 << VECTOR_WIDTH) {clear_pending[f]}};
+      clear_table_rows[(f<<VECTOR_WIDTH)+:(1<<VECTOR_WIDTH)] = {(1 << VECTOR_WIDTH) {clear_table[f]}};
     end
   end
-  assign pending_valid = found;
-  assign pending_row = found_row;
-  assign pending_address = address_reg[found_row];
-  assign pending_data = data_reg[found_row];
 
-  integer f;
-  always @(posedge clk) begin
-    if (write_valid && write_in) begin
+  wire [ROWS-1:0] found = pending_reg & ~masked_reg & sending_rows;
+  wire [ROW_WIDTH-1:0] found_row;
+  lowest_bit #(
+      .COUNT(ROWS),
+      .WIDTH(ROW_WIDTH)
+  ) first_found (
+      .bits  (found),
+      .number(found_row)
+  );
+  assign pending_valid = |found;
+  assign pending_row = found_row;
+  assign pending_address = {
+    high_new_reg[found_row] ? 32'd0 : high_memory[found_row], low_new_reg[found_row] ? 32'd0 : low_memory[found_row]
+  };
+  assign pending_data = data_new_reg[found_row] ? 32'd0 : data_memory[found_row];
+
+  wire writes = write_valid && write_in;
+  always @* begin
+    low_new_next  = low_new_reg;
+    high_new_next = high_new_reg;
+    data_new_next = data_new_reg;
+    masked_next   = masked_reg;
+    if (writes) begin
       case (write_address[3:2])
-        2'd0: address_reg[write_row][31:0] <= {write_data[31:2], 2'b00};
-        2'd1: address_reg[write_row][63:32] <= write_data;
-        2'd2: data_reg[write_row] <= write_data;
-        default: masked_reg[write_row] <= write_data[0];
+        2'd0: low_new_next[write_row] = 1'b0;
+        2'd1: high_new_next[write_row] = 1'b0;
+        2'd2: data_new_next[write_row] = 1'b0;
+        default: masked_next[write_row] = write_data[0];
       endcase
     end
-    if (pending_valid && pending_taken) pending_reg[found_row] <= 1'b0;
-    if (raise_valid && enable[raise_function]) pending_reg[raise_row] <= raise_masked;
-    if (due_valid) pending_reg[due_row] <= 1'b1;
-    for (f = 0; f < ROWS; f = f + 1) begin
-      if (f >> VECTOR_WIDTH < FUNCTIONS) begin
-        if (clear_pending[f>>VECTOR_WIDTH]) pending_reg[f] <= 1'b0;
-        if (clear_table[f>>VECTOR_WIDTH] || rst) begin
-          masked_reg[f]  <= 1'b1;
-          address_reg[f] <= 64'd0;
-          data_reg[f]    <= 32'd0;
-        end
-      end
+    low_new_next  = low_new_next | clear_table_rows;
+    high_new_next = high_new_next | clear_table_rows;
+    data_new_next = data_new_next | clear_table_rows;
+    masked_next   = masked_next | clear_table_rows;
+
+    pending_next  = pending_reg;
+    if (pending_valid && pending_taken) pending_next[found_row] = 1'b0;
+    if (raise_valid && enable[raise_function]) pending_next[raise_row] = raise_masked;
+    if (due_valid) pending_next[due_row] = 1'b1;
+    pending_next = pending_next & ~clear_pending_rows;
+  end
+
+  always @(posedge clk) begin
+    if (writes) begin
+      case (write_address[3:2])
+        2'd0: low_memory[write_row] <= {write_data[31:2], 2'b00};
+        2'd1: high_memory[write_row] <= write_data;
+        2'd2: data_memory[write_row] <= write_data;
+        default: ;
+      endcase
     end
-    if (rst) pending_reg <= {ROWS{1'b0}};
+    low_new_reg  <= low_new_next;
+    high_new_reg <= high_new_next;
+    data_new_reg <= data_new_next;
+    masked_reg   <= masked_next;
+    pending_reg  <= pending_next;
+    if (rst) begin
+      low_new_reg  <= {ROWS{1'b1}};
+      high_new_reg <= {ROWS{1'b1}};
+      data_new_reg <= {ROWS{1'b1}};
+      masked_reg   <= {ROWS{1'b1}};
+      pending_reg  <= {ROWS{1'b0}};
+    end
   end
 
 endmodule

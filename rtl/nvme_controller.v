@@ -51,9 +51,11 @@ module nvme_controller #(
     parameter ATOMIC_UNIT_BYTES = 16384,
     // Outstanding host reads, all functions: 8 to 64
     parameter TAGS = 64,
-    // Width of an AXI address in bits
+    // Cycles after which a host read counts as failed: 1 to 2^30
+    parameter READ_TIMEOUT_CYCLES = 6250000,
+    // Width of an AXI address in bits: 20 to 64
     parameter AXI_ADDRESS_WIDTH = 40,
-    // Width of an AXI ID in bits
+    // Width of an AXI ID in bits: 1 to 4; a staging buffer for each ID
     parameter AXI_ID_WIDTH = 3,
     // Functions, and widths of numbers: of a function, a queue of it, a context (derived)
     parameter FUNCTIONS = VIRTUAL_FUNCTIONS + 1,
@@ -118,6 +120,8 @@ module nvme_controller #(
     output wire [FUNCTIONS-1:0] cfg_flr_done,
     // Link down or hot reset: a level; AXI bursts under way still finish
     input  wire                 hot_reset,
+    // Nothing will happen before something comes in: a simulation may skip time
+    output wire                 idle,
 
     // Constant while rst is low: blocks of the namespace; serial number, first character in bits 7:0
     input wire [ 63:0] namespace_blocks,
@@ -179,6 +183,8 @@ module nvme_controller #(
   localparam ROW = FW + QW;
   localparam CTX = CONTEXT_WIDTH;
   localparam ROWS = 1 << ROW;
+  // Bytes of a command, or a pair
+  localparam COST = 19;
   // What a tag is for: {kind, owner (row or context), half and dword}
   localparam POSITION = 13;
   localparam OWNER = CTX > ROW ? CTX : ROW;
@@ -190,15 +196,32 @@ module nvme_controller #(
   localparam [1:0] FOR_DATA = 2'd2;
   localparam [1:0] FOR_LIST = 2'd3;
 
+  // A check that fails names a module that there is not: every tool stops there, with this name and the instance.
+  // ($error as a generate item is SystemVerilog, and in an initial block no elaboration looks at it.)
   generate
-    if (VIRTUAL_FUNCTIONS < 1 || VIRTUAL_FUNCTIONS > 8 || FUNCTIONS != VIRTUAL_FUNCTIONS + 1) begin : gen_functions_check
-      initial $error("VIRTUAL_FUNCTIONS must be 1 to 8, is %0d (instance %m)", VIRTUAL_FUNCTIONS);
+    if (VIRTUAL_FUNCTIONS < 1 || VIRTUAL_FUNCTIONS > 8) begin : gen_virtual_functions_check
+      VIRTUAL_FUNCTIONS_must_be_1_to_8 check ();
     end
-    if (IO_QUEUES < 1 || IO_QUEUES > 16) begin : gen_queues_check
-      initial $error("IO_QUEUES must be 1 to 16, is %0d (instance %m)", IO_QUEUES);
+    if (FUNCTIONS != VIRTUAL_FUNCTIONS + 1) begin : gen_functions_check
+      FUNCTIONS_is_derived_and_must_not_be_set check ();
     end
-    if (ATOMIC_UNIT_BYTES < 4096 || ATOMIC_UNIT_BYTES > 16384 || ATOMIC_UNIT_BYTES % 4096 != 0) begin : gen_atomic_check
-      initial $error("ATOMIC_UNIT_BYTES must be 4096 to 16384, whole pages, is %0d (instance %m)", ATOMIC_UNIT_BYTES);
+    if (IO_QUEUES < 1 || IO_QUEUES > 16) begin : gen_io_queues_check
+      IO_QUEUES_must_be_1_to_16 check ();
+    end
+    if (LBA_SHIFT != 9 && LBA_SHIFT != 12) begin : gen_lba_shift_check
+      LBA_SHIFT_must_be_9_or_12 check ();
+    end
+    if (ATOMIC_UNIT_BYTES < 4096 || ATOMIC_UNIT_BYTES > 16384 || ATOMIC_UNIT_BYTES % 4096 != 0) begin : gen_unit_check
+      ATOMIC_UNIT_BYTES_must_be_4096_to_16384_whole_pages check ();
+    end
+    if (TAGS < 8 || TAGS > 64) begin : gen_tags_check
+      TAGS_must_be_8_to_64 check ();
+    end
+    if (AXI_ADDRESS_WIDTH < 20 || AXI_ADDRESS_WIDTH > 64) begin : gen_address_width_check
+      AXI_ADDRESS_WIDTH_must_be_20_to_64 check ();
+    end
+    if (AXI_ID_WIDTH < 1 || AXI_ID_WIDTH > 4) begin : gen_id_width_check
+      AXI_ID_WIDTH_must_be_1_to_4 check ();
     end
   endgenerate
 
@@ -207,7 +230,8 @@ module nvme_controller #(
   wire [FW-1:0] write_function, read_function;
   wire [13:2] write_address, read_address;
   wire [31:0] write_data, read_data, file_data, msix_data;
-  wire [FUNCTIONS-1:0] answers, ready, runs, draining, resetting, quiet, idle, tags_busy, small_waits;
+  wire [FUNCTIONS-1:0] answers, ready, runs, draining, resetting, quiet, functions_idle, tags_busy, rq_waits;
+  wire registers_busy;
   wire hot = hot_reset;
   wire [FUNCTIONS-1:0] gone = draining | {FUNCTIONS{hot}};
 
@@ -248,7 +272,7 @@ module nvme_controller #(
   wire [15:0] enable_submission_last, enable_completion_last;
   wire fatal_valid;
   wire [FW-1:0] fatal_function;
-  assign quiet = idle & ~tags_busy & ~small_waits;
+  assign quiet = functions_idle & ~tags_busy & ~rq_waits;
 
   register_file #(
       .FUNCTIONS(FUNCTIONS),
@@ -272,9 +296,10 @@ module nvme_controller #(
       .ready(ready),
       .runs(runs),
       .draining(draining),
+      .busy(registers_busy),
       .resetting(resetting),
       .quiet(quiet),
-      .idle(idle),
+      .idle(functions_idle),
       .fatal_valid(fatal_valid),
       .fatal_function(fatal_function),
       .enable_valid(enable_valid),
@@ -302,8 +327,11 @@ module nvme_controller #(
   wire delete_empty, fetch_valid, fetch_ready, pop_valid, pop_two, completion_phase, completion_interrupts;
   wire completion_two_slots;
   wire [3:0] fetch_slot, pop_slot;
-  wire [ROWS-1:0] head_ready, head_pair, head_orphan, submission_live, completion_live, room_one, room_two;
+  wire [ROWS-1:0] head_there, head_ready, head_pair, head_orphan, submission_live, completion_live, room_one, room_two;
   wire [ROWS*QW-1:0] completion_queues;
+  wire [FW-1:0] cost_function;
+  wire [(IO_QUEUES+1)*COST-1:0] costs;
+  wire fetch_wanted, dispatch_busy;
   // Completion queues whose next slot is for the second half of a pair
   wire [ROWS-1:0] half_waits;
   wire post_valid, post_claims, release_valid, free_valid;
@@ -314,6 +342,7 @@ module nvme_controller #(
   wire [1:0] rc_kind, rc_end_kind;
   wire [OWNER-1:0] rc_owner, rc_end_owner;
   wire [POSITION-1:3] rc_word;
+  wire rc_half;
   wire [255:0] rc_data;
   wire [7:0] rc_lanes;
   wire [2:0] rc_split;
@@ -322,6 +351,7 @@ module nvme_controller #(
   wire entries_valid = rc_valid && rc_kind == FOR_ENTRIES;
   wire [4:0] rc_next = rc_word[7:3] + 5'd1;
   wire [4:0] rc_lane_0_word = rc_split == 3'd0 ? rc_word[7:3] : rc_next;
+  wire [4:0] rc_lane_4_word = rc_split <= 3'd4 ? rc_word[7:3] : rc_next;
   wire entries_end = rc_end_valid && rc_end_kind == FOR_ENTRIES;
   assign fatal_function = rc_end_owner[ROW-1:QW];
   assign fatal_valid = entries_end && rc_end_failed && !draining[fatal_function];
@@ -339,7 +369,9 @@ module nvme_controller #(
       .FUNCTIONS(FUNCTIONS),
       .FUNCTION_WIDTH(FW),
       .QUEUES(IO_QUEUES + 1),
-      .QUEUE_WIDTH(QW)
+      .QUEUE_WIDTH(QW),
+      .LBA_SHIFT(LBA_SHIFT),
+      .COST_WIDTH(COST)
   ) submission (
       .clk(clk),
       .rst(rst),
@@ -366,18 +398,26 @@ module nvme_controller #(
       .fetch_address(fetch_address),
       .fetch_count(fetch_count),
       .fetch_most(fetch_most),
+      .wanted(fetch_wanted),
       .here_valid(entries_valid && rc_lanes[7] && rc_word[3]),
       .here_row(rc_owner[ROW-1:0]),
       .here_slot(rc_word[7:4]),
       .fuse_valid(entries_valid && rc_lanes[0] && !rc_lane_0_word[0]),
       .fuse_slot(rc_lane_0_word[4:1]),
       .fuse_value(rc_data[9:8]),
+      .fuse_moves(rc_data[7:0] == NVM_READ || rc_data[7:0] == NVM_WRITE || rc_data[7:0] == NVM_COMPARE),
+      .blocks_valid(entries_valid && rc_lanes[4] && rc_lane_4_word[0]),
+      .blocks_slot(rc_lane_4_word[4:1]),
+      .blocks_value(rc_data[143:128]),
       .end_valid(entries_end),
       .end_row(rc_end_owner[ROW-1:0]),
+      .head_there(head_there),
       .head_ready(head_ready),
       .head_pair(head_pair),
       .head_orphan(head_orphan),
       .live(submission_live),
+      .cost_function(cost_function),
+      .costs(costs),
       .pop_valid(pop_valid),
       .pop_two(pop_two),
       .pop_row(pop_row),
@@ -453,17 +493,22 @@ module nvme_controller #(
   dispatcher #(
       .FUNCTIONS(FUNCTIONS),
       .FUNCTION_WIDTH(FW),
-      .QUEUE_WIDTH(QW)
+      .QUEUES(IO_QUEUES + 1),
+      .QUEUE_WIDTH(QW),
+      .COST_WIDTH(COST)
   ) dispatch (
       .clk(clk),
       .rst(rst),
       .runs(runs),
+      .head_there(head_there),
       .head_ready(head_ready),
       .head_pair(head_pair),
       .head_orphan(head_orphan),
       .completion_queues(completion_queues),
       .room_one(room_one & ~half_waits),
       .room_two(room_two & ~half_waits),
+      .cost_function(cost_function),
+      .costs(costs),
       .pop_valid(pop_valid),
       .pop_two(pop_two),
       .pop_row(pop_row),
@@ -478,7 +523,8 @@ module nvme_controller #(
       .start_context(start_context),
       .free_valid(free_valid),
       .free_context(free_context),
-      .idle(idle)
+      .idle(functions_idle),
+      .busy(dispatch_busy)
   );
 
   wire decoded_valid, decoded_admin, decoded_two;
@@ -490,7 +536,9 @@ module nvme_controller #(
   wire [AXI_ADDRESS_WIDTH-1:0] decoded_address;
   wire [17:0] decoded_length;
   wire [127:0] decoded_prps, decoded_second_prps;
-  wire [511:0] decoded_entry;
+  wire [511:0] decoded_entry, decoded_second_entry;
+  wire [10:0] decoded_rejection;
+  wire [ 7:0] decoded_byte;
 
   command_decoder #(
       .CONTEXT_WIDTH(CTX),
@@ -522,30 +570,31 @@ module nvme_controller #(
       .decoded_length(decoded_length),
       .decoded_prps(decoded_prps),
       .decoded_second_prps(decoded_second_prps),
-      .decoded_entry(decoded_entry)
+      .decoded_entry(decoded_entry),
+      .decoded_second_entry(decoded_second_entry),
+      .decoded_rejection(decoded_rejection),
+      .decoded_byte(decoded_byte)
   );
 
   // The data path
   wire [CTX-1:0] end_context, ended_context, sent_context, page_context, admin_burst_context, data_read_context;
+  wire [CTX-1:0] lock_wait_context;
   wire [ROW-1:0] end_row;
   wire end_two, ended_valid, ended_ready, data_read, data_read_ready, data_read_half, sent_valid, sent_last;
   wire [15:0] end_id, end_second_id;
   wire [10:0] ended_status, ended_second_status;
   wire [11:0] data_read_dword;
-  wire list_read, list_read_ready, lock_request_waits, abort_ready, abort_taken;
-  wire [2:0] end_kind;
-  wire [17:0] end_length;
+  wire list_read, list_read_ready, abort_ready, abort_taken;
   wire [CTX-1:0] list_read_context;
   wire [63:0] list_read_address;
   wire [12:0] list_read_bytes;
   wire [5:0] list_read_dword;
-  wire unused_yet = &{1'b0, lock_request_waits, abort_ready, abort_taken, end_kind, end_length};
+  wire unused_yet = &{1'b0, abort_ready, abort_taken};
   wire [FW-1:0] data_function;
   wire [63:0] data_read_address, admin_burst_address;
   wire [12:0] data_read_bytes, admin_burst_length;
   wire [11:0] admin_burst_offset;
-  wire admin_burst, admin_burst_ready, admin_burst_last, unsent_valid;
-  wire [3*FUNCTIONS-1:0] pages;
+  wire admin_burst, admin_burst_ready, admin_burst_last, unsent_valid, page_enable, lock_wait_valid;
   wire [7:0] page_word, data_keep;
   wire [511:0] page_data;
   wire [PURPOSE-1:0] unsent_purpose;
@@ -585,8 +634,6 @@ module nvme_controller #(
       .end_two(end_two),
       .end_id(end_id),
       .end_second_id(end_second_id),
-      .end_kind(end_kind),
-      .end_length(end_length),
       .ended_valid(ended_valid),
       .ended_ready(ended_ready),
       .ended_context(ended_context),
@@ -613,7 +660,7 @@ module nvme_controller #(
       .list_valid(rc_valid && rc_kind == FOR_LIST),
       .host_valid(rc_valid && rc_kind == FOR_DATA),
       .host_context(rc_owner[CTX-1:0]),
-      .host_half(rc_end_half),
+      .host_half(rc_half),
       .host_word(rc_word[11:3]),
       .host_data(rc_data),
       .host_lanes(rc_lanes),
@@ -634,9 +681,12 @@ module nvme_controller #(
       .admin_burst_length(admin_burst_length),
       .admin_burst_offset(admin_burst_offset),
       .admin_burst_last(admin_burst_last),
+      .page_enable(page_enable),
       .page_context(page_context),
       .page_word(page_word),
       .page_data(page_data),
+      .lock_wait_valid(lock_wait_valid),
+      .lock_wait_context(lock_wait_context),
       .data_valid(data_valid),
       .data_ready(data_ready),
       .data_function(data_function),
@@ -675,7 +725,6 @@ module nvme_controller #(
       .lock_request_first(lock_trace_request_first),
       .lock_request_last(lock_trace_request_last),
       .lock_request_exclusive(lock_trace_request_exclusive),
-      .lock_request_waits(lock_request_waits),
       .lock_grant_valid(lock_trace_grant_valid),
       .lock_grant_context(lock_trace_grant_context),
       .lock_release_valid(lock_trace_release_valid),
@@ -692,58 +741,44 @@ module nvme_controller #(
   assign m_axi_wstrb   = 32'hffff_ffff;
   assign m_axi_bready  = 1'b1;
 
-  // Asynchronous events
-  wire hold_valid, log_read_valid, event_valid, event_ready;
-  wire [FW-1:0] hold_function, event_function;
-  wire [15:0] hold_id, event_id;
+  // Admin commands, events, logs
+  wire event_valid, event_ready, admin_end, admin_end_ready, admin_silent;
+  wire [FW-1:0] event_function;
+  wire [15:0] event_id;
   wire [31:0] event_dword0;
-  wire [FUNCTIONS-1:0] hold_full;
-  reg [FUNCTIONS-1:0] admin_room_one;
-  integer f;
-  always @* for (f = 0; f < FUNCTIONS; f = f + 1) admin_room_one[f] = room_one[f<<QW] && !pop_valid;
-  async_events #(
-      .FUNCTIONS(FUNCTIONS),
-      .FUNCTION_WIDTH(FW)
-  ) events (
-      .clk(clk),
-      .rst(rst),
-      .clear(gone),
-      .hold_valid(hold_valid),
-      .hold_function(hold_function),
-      .hold_id(hold_id),
-      .full(hold_full),
-      .wrong_register((rung && !doorbell) || tail_wrong_queue || head_wrong_queue),
-      .wrong_value(tail_wrong_value || head_wrong_value),
-      .wrong_function(write_function),
-      .unmask_valid(log_read_valid),
-      .unmask_function(hold_function),
-      .room(admin_room_one),
-      .event_valid(event_valid),
-      .event_ready(event_ready),
-      .event_function(event_function),
-      .event_id(event_id),
-      .event_dword0(event_dword0)
-  );
-
-  // Admin commands
   wire [16*FUNCTIONS-1:0] coalescing;
   wire [32*FUNCTIONS-1:0] uncoalesced;
-  wire admin_end, admin_end_ready, admin_silent;
   wire [CTX-1:0] admin_end_context;
   wire [10:0] admin_status;
   wire [31:0] admin_dword0;
-  admin_engine #(
+  wire note_valid, note_second;
+  wire [15:0] note_id;
+  wire [10:0] note_status, note_second_status;
+  reg [FUNCTIONS-1:0] admin_room_one;
+  integer f;
+  always @* for (f = 0; f < FUNCTIONS; f = f + 1) admin_room_one[f] = room_one[f<<QW] && !pop_valid;
+  admin_path #(
       .FUNCTIONS(FUNCTIONS),
       .FUNCTION_WIDTH(FW),
       .IO_QUEUES(IO_QUEUES),
-      .QUEUE_WIDTH(QW)
+      .QUEUE_WIDTH(QW),
+      .LBA_SHIFT(LBA_SHIFT),
+      .ATOMIC_UNIT_BYTES(ATOMIC_UNIT_BYTES)
   ) admin (
       .clk(clk),
       .rst(rst),
-      .clear(gone),
-      .start_valid(decoded_valid && decoded_admin),
-      .start_context(decoded_context),
-      .start_entry(decoded_entry),
+      .gone(gone),
+      .namespace_blocks(namespace_blocks),
+      .serial_number(serial_number),
+      .decoded_valid(decoded_valid),
+      .decoded_admin(decoded_admin),
+      .decoded_context(decoded_context),
+      .decoded_kind(decoded_kind),
+      .decoded_length(decoded_length),
+      .decoded_entry(decoded_entry),
+      .decoded_second_entry(decoded_second_entry),
+      .decoded_rejection(decoded_rejection),
+      .decoded_byte(decoded_byte),
       .submission_live(submission_live),
       .completion_live(completion_live),
       .completion_queues(completion_queues),
@@ -767,46 +802,40 @@ module nvme_controller #(
       .burst_length(admin_burst_length),
       .burst_offset(admin_burst_offset),
       .burst_last(admin_burst_last),
-      .pages(pages),
+      .page_enable(page_enable),
+      .page_context(page_context),
+      .page_word(page_word),
+      .page_data(page_data),
       .end_valid(admin_end),
       .end_ready(admin_end_ready && !enable_valid),
       .end_context(admin_end_context),
       .end_status(admin_status),
       .end_dword0(admin_dword0),
       .end_silent(admin_silent),
-      .hold_valid(hold_valid),
-      .hold_function(hold_function),
-      .hold_id(hold_id),
-      .hold_full(hold_full),
-      .log_read_valid(log_read_valid),
+      .note_valid(note_valid),
+      .note_context(end_context),
+      .note_queue(submission_row[QW-1:0]),
+      .note_id(note_id),
+      .note_second(note_second),
+      .note_status(note_status),
+      .note_second_status(note_second_status),
+      .lock_wait_valid(lock_wait_valid),
+      .lock_wait_context(lock_wait_context),
+      .wrong_register((rung && !doorbell) || tail_wrong_queue || head_wrong_queue),
+      .wrong_value(tail_wrong_value || head_wrong_value),
+      .wrong_function(write_function),
+      .room(admin_room_one),
+      .event_valid(event_valid),
+      .event_ready(event_ready),
+      .event_function(event_function),
+      .event_id(event_id),
+      .event_dword0(event_dword0),
       .coalescing(coalescing),
       .uncoalesced(uncoalesced)
   );
 
-  wire [FW-1:0] page_function = page_context[CTX-1:5];
-  wire [2:0] page = pages[3*page_function+:3];
-  wire [7:0] page_low = page_word - 8'd1;
-  genvar side;
-  generate
-    for (side = 0; side < 2; side = side + 1) begin : gen_page
-      admin_page #(
-          .FUNCTIONS(FUNCTIONS),
-          .FUNCTION_WIDTH(FW),
-          .LBA_SHIFT(LBA_SHIFT),
-          .ATOMIC_UNIT_BYTES(ATOMIC_UNIT_BYTES)
-      ) words_of_page (
-          .page(page),
-          .word(side == 0 ? page_low[6:0] : page_word[6:0]),
-          .function_number(page_function),
-          .namespace_blocks(namespace_blocks),
-          .serial_number(serial_number),
-          .data(page_data[256*side+:256])
-      );
-    end
-  endgenerate
-
   // Completions and interrupts
-  wire raise_valid, raise_two, raise_io, raise_tells, raise_sends, due_valid, coalescer_busy_unused, pending_valid, pending_taken;
+  wire raise_valid, raise_two, raise_io, raise_tells, raise_sends, due_valid, coalescer_busy, pending_valid, pending_taken;
   wire [FW-1:0] raise_function;
   wire [4:0] raise_vector;
   wire [63:0] raise_address, pending_address;
@@ -870,6 +899,11 @@ module nvme_controller #(
       .post_valid(post_valid),
       .post_claims(post_claims),
       .release_valid(release_valid),
+      .note_valid(note_valid),
+      .note_second(note_second),
+      .note_id(note_id),
+      .note_status(note_status),
+      .note_second_status(note_second_status),
       .free_valid(free_valid),
       .free_context(free_context),
       .raise_valid(raise_valid),
@@ -931,7 +965,7 @@ module nvme_controller #(
       .completed_tells(raise_tells),
       .due_valid(due_valid),
       .due_row(due_row),
-      .busy(coalescer_busy_unused)
+      .busy(coalescer_busy)
   );
 
   msix_table #(
@@ -968,18 +1002,18 @@ module nvme_controller #(
       .pending_data(pending_data)
   );
 
-  // Host reads: what the completion engine sends goes first, then SQE fetches, then PRP lists, then data
-  wire take_ready, small_ready;
-  wire [5:0] take_tag, look_tag, unsent_tag;
+  // Host reads: SQE fetches first, then PRP lists, then data
+  wire take_ready, late_valid, late_ready, quarantine_valid;
+  wire [5:0] take_tag, look_tag, unsent_tag, late_tag, quarantine_tag;
+  wire [PURPOSE-1:0] late_purpose;
   wire look_used, come_valid, come_last;
   wire [PURPOSE-1:0] look_purpose;
   wire [10:0] look_remaining, look_received, come_dwords;
-  wire any_read = (fetch_valid || list_read || data_read) && small_ready && !ce_valid;
+  wire any_read = fetch_valid || list_read || data_read;
   wire read_push = any_read && take_ready;
   assign fetch_ready = read_push;
   assign list_read_ready = read_push && !fetch_valid;
   assign data_read_ready = read_push && !fetch_valid && !list_read;
-  assign ce_ready = small_ready;
   wire [PURPOSE-1:0] entries_purpose = {
     FOR_ENTRIES, {(OWNER - ROW) {1'b0}}, fetch_row, {(POSITION - 8) {1'b0}}, fetch_slot, 4'd0
   };
@@ -1015,7 +1049,8 @@ module nvme_controller #(
       .TAGS(TAGS),
       .FUNCTIONS(FUNCTIONS),
       .FUNCTION_WIDTH(FW),
-      .PURPOSE_WIDTH(PURPOSE)
+      .PURPOSE_WIDTH(PURPOSE),
+      .READ_TIMEOUT_CYCLES(READ_TIMEOUT_CYCLES)
   ) tags (
       .clk(clk),
       .rst(rst),
@@ -1037,9 +1072,15 @@ module nvme_controller #(
       .come_valid(come_valid),
       .come_dwords(come_dwords),
       .come_last(come_last),
+      .quarantine_valid(quarantine_valid),
+      .quarantine_tag(quarantine_tag),
       .unsent_valid(unsent_valid),
       .unsent_tag(unsent_tag),
       .unsent_purpose(unsent_purpose),
+      .late_valid(late_valid),
+      .late_ready(late_ready),
+      .late_tag(late_tag),
+      .late_purpose(late_purpose),
       .forget(hot_reset),
       .busy(tags_busy)
   );
@@ -1049,7 +1090,7 @@ module nvme_controller #(
       .POSITION_WIDTH(POSITION)
   ) router (
       .clk(clk),
-      .rst(rst),
+      .rst(rst || hot_reset),
       .m_axis_rc_tdata(m_axis_rc_tdata),
       .m_axis_rc_tkeep(m_axis_rc_tkeep),
       .m_axis_rc_tlast(m_axis_rc_tlast),
@@ -1064,8 +1105,15 @@ module nvme_controller #(
       .come_valid(come_valid),
       .come_dwords(come_dwords),
       .come_last(come_last),
+      .quarantine_valid(quarantine_valid),
+      .quarantine_tag(quarantine_tag),
+      .late_valid(late_valid),
+      .late_ready(late_ready),
+      .late_tag(late_tag),
+      .late_purpose(late_purpose),
       .write_valid(rc_valid),
       .write_kind(rc_kind),
+      .write_half(rc_half),
       .write_owner(rc_owner),
       .write_word(rc_word),
       .write_data(rc_data),
@@ -1087,15 +1135,18 @@ module nvme_controller #(
       .rst(rst),
       .may_send(cfg_bus_master_enable & cfg_function_enable & ~gone),
       .read_credit(pcie_tfc_nph_av > 2'd1 && pcie_tfc_npd_av > 2'd1),
-      .small_valid(ce_valid || read_push),
-      .small_ready(small_ready),
-      .small_is_read(!ce_valid),
-      .small_function(ce_valid ? ce_function : push_function),
-      .small_address(ce_valid ? ce_address : push_address),
-      .small_dwords(ce_valid ? ce_dwords : push_bytes[12:2]),
-      .small_tag(take_tag),
-      .small_data(ce_valid ? ce_data : 128'd0),
-      .small_waits(small_waits),
+      .posted_valid(ce_valid),
+      .posted_ready(ce_ready),
+      .posted_function(ce_function),
+      .posted_address(ce_address),
+      .posted_one_dword(ce_dwords == 11'd1),
+      .posted_data(ce_data),
+      .read_valid(read_push),
+      .read_function(push_function),
+      .read_address(push_address),
+      .read_dwords(push_bytes[12:2]),
+      .read_tag(take_tag),
+      .waits(rq_waits),
       .data_valid(data_valid),
       .data_ready(data_ready),
       .data_function(data_function),
@@ -1112,6 +1163,15 @@ module nvme_controller #(
       .s_axis_rq_tuser(s_axis_rq_tuser),
       .s_axis_rq_tvalid(s_axis_rq_tvalid),
       .s_axis_rq_tready(s_axis_rq_tready)
+  );
+
+  idle_detector idleness (
+      .clk(clk),
+      .rst(rst),
+      .busy(!(&functions_idle) || tags_busy != 0 || rq_waits != 0 || s_axis_rq_tvalid || s_axis_cc_tvalid ||
+          !m_axis_cq_tready || m_axis_cq_tvalid || fetch_wanted || dispatch_busy || registers_busy || coalescer_busy ||
+          event_valid || parked_valid || pending_valid || cfg_flr_in_process != 0 || hot_reset),
+      .idle(idle)
   );
 
 endmodule

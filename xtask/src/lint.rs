@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::report::Report;
 use crate::step::{cargo, run as step};
-use crate::verilog;
+use crate::{parameters, verilog};
 
 pub(crate) fn run() -> Result<Report> {
     let mut report = Report::default();
@@ -29,5 +29,6 @@ pub(crate) fn run() -> Result<Report> {
     doc.env("RUSTDOCFLAGS", "-D warnings");
     report.rows.push(step("documentation", doc)?);
     report.rows.extend(verilog::lint()?);
+    report.rows.extend(parameters::lint()?);
     Ok(report)
 }

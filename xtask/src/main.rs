@@ -1,10 +1,11 @@
-//! What a developer runs: `cargo xtask setup | test | lint | generate | prove | bench`.
+//! What a developer runs: `cargo xtask setup | test | lint | generate | prove | parameters | bench`.
 //!
 //! Every command exits 1 when something it checks fails, prints a table for people, and the same
 //! as JSON with `--json` (stdout is then JSON only; everything else goes to stderr).
 
 mod bench;
 mod lint;
+mod parameters;
 mod report;
 mod setup;
 mod step;
@@ -48,11 +49,17 @@ enum Command {
     Generate,
     /// The proofs that stand beside the modules of rtl/ (a minute each; part of `test --full`).
     Prove,
+    /// The Verilog's parameters: what they must not be is refused, their corners are linted, and built
+    /// and run by device tests (minutes; part of `test --full`).
+    Parameters,
     /// Measure every figure the project promises; exits 1 when a "must" is missed.
     Bench {
         /// Only the rows whose name contains this text.
         #[arg(long)]
         only: Option<String>,
+        /// What the Verilog must reach, on the Verilog, instead.
+        #[arg(long, conflicts_with = "only")]
+        rtl: bool,
         /// Smaller record counts and fewer repetitions: shows that the benches work, judges the
         /// figures that do not depend on size.
         #[arg(long)]
@@ -75,7 +82,11 @@ fn main() -> ExitCode {
         Command::Lint => lint::run(),
         Command::Generate => generate(),
         Command::Prove => verilog::proofs().map(|rows| report::Report { rows }),
-        Command::Bench { only, smoke } => bench::run(only.as_deref(), smoke),
+        Command::Parameters => parameters::run(),
+        Command::Bench {
+            rtl: true, smoke, ..
+        } => bench::run_rtl(smoke),
+        Command::Bench { only, smoke, .. } => bench::run(only.as_deref(), smoke),
     };
     match outcome {
         Ok(report) => {

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::report::Report;
 use crate::step::{cargo, run as step};
-use crate::{bench, lint, setup, verilog};
+use crate::{bench, lint, parameters, setup, verilog};
 
 pub(crate) fn run(full: bool) -> Result<Report> {
     let mut report = setup::run()?;
@@ -13,22 +13,19 @@ pub(crate) fn run(full: bool) -> Result<Report> {
     }
     report.rows.extend(lint::run()?.rows);
 
-    let mut tests = cargo(&[
-        "test",
-        "--workspace",
-        "--features",
-        "rtl-units/verilator",
-        "--profile",
-        "campaign",
-        "--no-fail-fast",
-    ]);
+    let mut tests = cargo(&["test", "--workspace", "--profile", "campaign"]);
+    // The Verilog's device tests have a step of their own, which leaves some out by name.
+    tests.args(["--exclude", "nvme-rtl", "--no-fail-fast"]);
+    tests.args(["--features", "rtl-units/verilator,rdstore-bench/rtl"]);
     if full {
         tests.env("RDSTORE_FULL", "1");
     }
     report.rows.push(step("tests", tests)?);
     report.rows.push(verilog::device_tests(full)?);
+    report.rows.push(verilog::build_without_verilator()?);
     if full {
         report.rows.extend(verilog::proofs()?);
+        report.rows.push(parameters::device_tests()?);
     }
 
     report.rows.push(step(

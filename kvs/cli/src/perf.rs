@@ -56,9 +56,13 @@ pub fn run(args: &PerfArgs, json: bool) -> anyhow::Result<Outcome> {
     let warm_up = (lanes.len() as u64 * u64::from(args.qd) * WARM_UP_A_QUEUE).clamp(1_000, 1 << 20);
     keep_full(&mut lanes, &mut watch, warm_up)?;
     watch.measure();
-    let started = Instant::now();
+    let evaluated = || machine.twin().and_then(|twin| twin.evaluated_cycles());
+    let (started, evaluated_before) = (Instant::now(), evaluated());
     keep_full(&mut lanes, &mut watch, args.ops)?;
     let wall_s = started.elapsed().as_secs_f64();
+    let evaluated_cycles = evaluated().zip(evaluated_before);
+    let wall_cycles_per_s =
+        evaluated_cycles.map(|(after, before)| (after - before) as f64 / wall_s);
     let latencies = watch.finish();
     for lane in &mut lanes {
         lane.drain()?;
@@ -85,6 +89,7 @@ pub fn run(args: &PerfArgs, json: bool) -> anyhow::Result<Outcome> {
         ceiling_cycles: ceiling.cycles(),
         latency_cycles: latencies.percentiles(),
         wall_commands_per_s: args.ops as f64 / wall_s,
+        wall_cycles_per_s,
     };
     if json {
         print_json(&report)?;

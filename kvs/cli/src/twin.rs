@@ -1,9 +1,10 @@
 //! The simulated controller of a machine: the cycle model, or the Verilog.
 
 use nvme_model::medium::Medium;
-use nvme_model::{CommandTrace, Model, ModelOptions, SharedModel, TraceOptions};
+use nvme_model::{CommandTrace, Model, ModelOptions, TraceOptions};
 #[cfg(feature = "rtl")]
-use nvme_rtl::{RtlDevice, RtlOptions, SharedRtlDevice};
+use nvme_rtl::{RtlDevice, RtlOptions};
+use pcie_host::Shared;
 use pcie_host::endpoint::{Endpoint, NANOSECONDS_PER_CYCLE};
 
 #[cfg(feature = "rtl")]
@@ -14,10 +15,10 @@ use crate::uri::{DeviceUri, SimulationOptions};
 #[derive(Clone, Debug)]
 pub enum Twin {
     /// The cycle model.
-    Model(SharedModel),
+    Model(Shared<Model>),
     /// The Verilog through Verilator.
     #[cfg(feature = "rtl")]
-    Rtl(SharedRtlDevice),
+    Rtl(Shared<RtlDevice>),
 }
 
 impl Twin {
@@ -37,7 +38,7 @@ impl Twin {
             if !shared {
                 return Ok((Box::new(device), None));
             }
-            let device = SharedRtlDevice::new(device);
+            let device = Shared::new(device);
             return Ok((Box::new(device.clone()), Some(Self::Rtl(device))));
         }
         if uri.simulation.waves.is_some() {
@@ -49,7 +50,7 @@ impl Twin {
         if !shared {
             return Ok((Box::new(model), None));
         }
-        let model = SharedModel::new(model);
+        let model = Shared::new(model);
         Ok((Box::new(model.clone()), Some(Self::Model(model))))
     }
 
@@ -71,6 +72,15 @@ impl Twin {
             Self::Model(model) => model.borrow().take_command_trace(),
             #[cfg(feature = "rtl")]
             Self::Rtl(device) => device.borrow().take_command_trace(),
+        }
+    }
+
+    /// Cycles that were simulated edge by edge; `None` of a twin that goes from event to event.
+    pub fn evaluated_cycles(&self) -> Option<u64> {
+        match self {
+            Self::Model(_) => None,
+            #[cfg(feature = "rtl")]
+            Self::Rtl(device) => Some(device.borrow().evaluated_cycles()),
         }
     }
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 use anyhow::Context;
 use nvme_driver::{CompletionMode, Controller, ControllerOptions, QueueOptions};
 use nvme_model::medium::Medium;
-use nvme_model::{Model, ModelOptions, SharedModel};
+use nvme_model::{Model, ModelOptions};
 use pcie_host::endpoint::{Cycle, FunctionId};
-use pcie_host::{Fault, FaultPlan, Host, HostOptions, SimTransport};
+use pcie_host::{Fault, FaultPlan, Host, HostOptions, Shared, SimTransport};
 use rdstore::{Client, FormatOptions, NvmePageStore, OpenOptions, format};
 
 /// What a client gets of a rig.
@@ -69,7 +69,7 @@ impl Rig {
     fn over(medium: Medium, options: &RigOptions) -> anyhow::Result<Self> {
         let mut model_options = ModelOptions::new(medium);
         model_options.crash_at_cycle = options.crash_at_cycle;
-        let model = SharedModel::new(Model::new(model_options)?);
+        let model = Shared::new(Model::new(model_options)?);
         let host_options = HostOptions {
             name: "model:test.img".to_owned(),
             seed: options.seed,

@@ -52,6 +52,9 @@ macro_rules! suite {
                 read_into_unmapped_memory unmapped_completion_ring unmapped_prp_list
                 unmapped_submission_ring write_from_unmapped_memory
             }
+            data_late = [data::late] {
+                entries_that_do_not_come pages_that_do_not_come
+            }
             data_links = [data::links] {
                 errors_at_random every_link late_data_by_chance little_completion_space
                 round_trips small_blocks
@@ -60,6 +63,9 @@ macro_rules! suite {
                 compares_see_whole_writes large_reads_see_one_moment overlapping_ranges_conflict
                 reads_beside_a_waiting_write units_are_written_and_read_whole
                 writers_do_not_starve
+            }
+            data_pages = [data::pages] {
+                no_page_is_torn
             }
             data_torn = [data::torn] {
                 completion_never_comes controller_reset_in_the_middle data_lost_in_the_middle

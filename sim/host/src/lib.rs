@@ -39,6 +39,7 @@ mod memory;
 mod options;
 mod payload;
 mod report;
+mod shared;
 mod simulation;
 mod tag;
 mod transport;
@@ -55,4 +56,5 @@ pub use options::{
 pub use report::{
     DmaFault, DmaFaultReason, Statistics, TraceEvent, TraceRecord, Violation, ViolationKind,
 };
+pub use shared::Shared;
 pub use transport::SimTransport;

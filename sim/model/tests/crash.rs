@@ -2,10 +2,10 @@
 
 use nvme_conformance::{DeviceOptions, Rig};
 use nvme_model::medium::Medium;
-use nvme_model::{Model, ModelOptions, SharedModel};
+use nvme_model::{Model, ModelOptions};
 use nvme_spec::Status;
 use pcie_host::endpoint::FunctionId;
-use pcie_host::{Host, HostOptions};
+use pcie_host::{Host, HostOptions, Shared};
 
 const UNIT: usize = 16 << 10;
 const UNITS: usize = 8;
@@ -19,7 +19,7 @@ fn run_until(crash_at_cycle: u64) -> (Vec<u8>, Medium) {
         crash_at_cycle: Some(crash_at_cycle),
         ..ModelOptions::new(medium)
     };
-    let model = SharedModel::new(Model::new(options).expect("a device"));
+    let model = Shared::new(Model::new(options).expect("a device"));
     let host = Host::new(HostOptions::default(), Box::new(model.clone())).expect("a host");
     let device = DeviceOptions {
         virtual_functions: 0,
@@ -50,7 +50,7 @@ fn run_until(crash_at_cycle: u64) -> (Vec<u8>, Medium) {
     drop(buffers);
     drop(controller);
     drop(rig);
-    let model = model.into_model().expect("the last handle");
+    let model = model.into_inner().expect("the last handle");
     let mut medium = model.into_medium();
     medium.restart();
     (acknowledged, medium)

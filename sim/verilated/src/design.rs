@@ -27,10 +27,12 @@ pub(crate) struct RawDesign {
 
 /// A top module with its parameters, as this build has it.
 pub(crate) struct Variant {
-    pub(crate) top: &'static str,
+    pub(crate) name: &'static str,
     pub(crate) virtual_functions: u8,
     pub(crate) io_queues: u16,
     pub(crate) lba_shift: u8,
+    pub(crate) atomic_unit_bytes: u32,
+    pub(crate) tags: u8,
     open: unsafe extern "C" fn(*mut RawDesign),
 }
 

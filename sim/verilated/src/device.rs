@@ -14,10 +14,11 @@ use crate::design::{Design, Pin};
 use crate::memory::{Latency, Memory};
 use crate::options::{RtlError, RtlOptions};
 use crate::reads::{Data, Reads};
+use crate::registers::{self, RegisterRead, Registers};
 use crate::side_band::SideBand;
 use crate::stall::Stalls;
 use crate::stream::{Sink, Source};
-use crate::tlp::{Collector, PAGE_BYTES, RegisterRequest, Request};
+use crate::tlp::{Collector, OutBeat, Request};
 use crate::watch::Watch;
 
 /// Cycles of reset after power-on.
@@ -25,16 +26,6 @@ const RESET_CYCLES: u32 = 32;
 /// Cycles without anything at any port after which the controller is taken to be waiting for its
 /// host, where it does not say so itself.
 const LINGER_CYCLES: Cycle = 4096;
-
-/// A register read of the host that was not answered yet.
-#[derive(Clone, Copy, Debug)]
-struct RegisterRead {
-    tag: u16,
-    function: FunctionId,
-    length_bytes: u32,
-    /// Bytes of the first dword that were not asked for.
-    skipped_bytes: u32,
-}
 
 /// The controller's Verilog as an endpoint.
 pub struct RtlDevice {
@@ -57,9 +48,7 @@ pub struct RtlDevice {
     /// The last cycle in which anything passed a port.
     active: Cycle,
     reads: Reads,
-    /// By the tag that CQ has carried.
-    register_reads: [Option<RegisterRead>; 256],
-    next_register_tag: u8,
+    registers: Registers,
     requests: Collector,
     answers: Collector,
     payload: Vec<u8>,
@@ -72,7 +61,7 @@ impl RtlDevice {
     /// # Errors
     /// Options that this build has no Verilog for, or that it cannot have, named.
     pub fn new(options: RtlOptions) -> Result<Self, RtlError> {
-        Self::of_module("nvme_controller", options)
+        Self::of_variant("nvme_controller", options)
     }
 
     /// The module that sends back what it gets, behind the same ports: for tests of this crate.
@@ -81,18 +70,31 @@ impl RtlDevice {
     /// As [`new`](Self::new).
     #[doc(hidden)]
     pub fn loop_back(options: RtlOptions) -> Result<Self, RtlError> {
-        Self::of_module("loop_back", options)
+        Self::of_variant("loop_back", options)
     }
 
-    fn of_module(top: &str, options: RtlOptions) -> Result<Self, RtlError> {
-        let variant = options.variant(top)?;
+    /// The controller with its range lock taken out: the test that no page is ever torn shows with this
+    /// that it would notice.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    #[cfg(feature = "range-lock-removed")]
+    #[doc(hidden)]
+    pub fn range_lock_removed(options: RtlOptions) -> Result<Self, RtlError> {
+        Self::of_variant("range_lock_removed", options)
+    }
+
+    fn of_variant(name: &str, options: RtlOptions) -> Result<Self, RtlError> {
+        let variant = options.variant(name)?;
         let mut design = Design::open(variant);
-        if let Some(path) = &options.waves
-            && !design.record(path)
-        {
-            return Err(RtlError::Waves {
-                path: path.display().to_string(),
-            });
+        if let Some(path) = &options.waves {
+            let named = path.display().to_string();
+            if !cfg!(feature = "waves") {
+                return Err(RtlError::NoWaves { path: named });
+            }
+            if !design.record(path) {
+                return Err(RtlError::Waves { path: named });
+            }
         }
         let stalls = |port| Stalls::new(options.stalls, port);
         let blocks = options.medium.len() >> variant.lba_shift;
@@ -115,8 +117,7 @@ impl RtlDevice {
             evaluated: 0,
             active: 0,
             reads: Reads::new(),
-            register_reads: [None; 256],
-            next_register_tag: 0,
+            registers: Registers::new(),
             requests: Collector::default(),
             answers: Collector::default(),
             payload: Vec::new(),
@@ -142,6 +143,12 @@ impl RtlDevice {
         self.evaluated
     }
 
+    /// Has the link partner credits for reads? The host model always has; this is for tests of those
+    /// that have not.
+    pub fn set_read_credits(&mut self, there: bool) {
+        self.side_band.set_read_credits(there);
+    }
+
     /// Keeps the cycles of every command at the port from now on, or no longer. Commands whose doorbell
     /// came before count from the cycle in which this was called.
     pub fn trace_commands(&mut self, keep: bool) {
@@ -156,16 +163,16 @@ impl RtlDevice {
     /// Has the design, or what is around it, anything to do before the host does something?
     fn is_busy(&self) -> bool {
         if !(self.cq.beats.is_empty() && self.rc.beats.is_empty())
-            || self.reads.is_busy()
             || self.memory.is_busy()
             || self.side_band.is_busy()
         {
             return true;
         }
         match &self.idle {
-            // What was driven in the last cycle shows in the next one.
+            // What was driven in the last cycle shows in the next one. Reads that it has given up, it
+            // does not wait for.
             Some(idle) => idle.get() == 0 || self.now <= self.active + 2,
-            None => self.now <= self.active + LINGER_CYCLES,
+            None => self.reads.is_busy() || self.now <= self.active + LINGER_CYCLES,
         }
     }
 
@@ -208,13 +215,7 @@ impl RtlDevice {
         self.now = now + 1;
     }
 
-    fn request(
-        &mut self,
-        now: Cycle,
-        beat: &crate::tlp::OutBeat,
-        begins: bool,
-        port: &mut dyn Port,
-    ) {
+    fn request(&mut self, now: Cycle, beat: &OutBeat, begins: bool, port: &mut dyn Port) {
         match self.requests.request(beat, begins) {
             None => {}
             Some(Request::Write { function, address }) => {
@@ -251,71 +252,12 @@ impl RtlDevice {
         }
     }
 
-    fn answer(
-        &mut self,
-        now: Cycle,
-        beat: &crate::tlp::OutBeat,
-        begins: bool,
-        port: &mut dyn Port,
-    ) {
+    fn answer(&mut self, now: Cycle, beat: &OutBeat, begins: bool, port: &mut dyn Port) {
         let Some(answer) = self.answers.answer(beat, begins) else {
             return;
         };
-        let Some(read) = self.register_reads[usize::from(answer.tag)].take() else {
-            panic!("CC: nobody has asked with tag {}", answer.tag);
-        };
-        assert!(
-            answer.function == read.function,
-            "CC: {} answers for {}",
-            answer.function,
-            read.function
-        );
-        let data = answer.data.map(|data| {
-            let data = data >> (8 * read.skipped_bytes);
-            match read.length_bytes {
-                8.. => data,
-                bytes => data & ((1 << (8 * bytes)) - 1),
-            }
-        });
-        port.read_completion(now, read.tag, data);
-    }
-
-    fn write_registers(&mut self, at: Cycle, function: FunctionId, offset: u64, data: &[u8]) {
-        // A host sends what crosses a page as two requests.
-        let mut offset = offset;
-        let mut rest = data;
-        loop {
-            let most = PAGE_BYTES - offset % PAGE_BYTES;
-            let length = most.min(128).min(rest.len() as u64) as usize;
-            let (now, later) = rest.split_at(length);
-            let request = RegisterRequest {
-                function,
-                offset,
-                data: Some(now),
-                length_bytes: length as u64,
-                tag: 0,
-            };
-            request.push(&mut self.cq.beats, at);
-            if later.is_empty() {
-                return;
-            }
-            offset += length as u64;
-            rest = later;
-        }
-    }
-
-    fn read_registers(&mut self, at: Cycle, read: RegisterRead, offset: u64) {
-        let tag = self.next_register_tag;
-        self.next_register_tag = tag.wrapping_add(1);
-        self.register_reads[usize::from(tag)] = Some(read);
-        let request = RegisterRequest {
-            function: read.function,
-            offset,
-            data: None,
-            length_bytes: read.length_bytes.into(),
-            tag,
-        };
-        request.push(&mut self.cq.beats, at);
+        let (tag, data) = self.registers.answer(&answer);
+        port.read_completion(now, tag, data);
     }
 
     fn hot_reset(&mut self, at: Cycle) {
@@ -326,7 +268,7 @@ impl RtlDevice {
         self.requests.clear();
         self.answers.clear();
         self.reads.clear();
-        self.register_reads = [None; 256];
+        self.registers.clear();
         for function in 0..=self.virtual_functions {
             self.watch.reset(function.into());
         }
@@ -368,7 +310,7 @@ impl Endpoint for RtlDevice {
                 data,
             } => {
                 self.watch.register_write(at, function, offset, data);
-                self.write_registers(at, function, offset, data);
+                registers::write(&mut self.cq.beats, at, function, offset, data);
             }
             Inbound::MemoryRead {
                 function,
@@ -382,7 +324,7 @@ impl Endpoint for RtlDevice {
                     length_bytes,
                     skipped_bytes: (offset & 3) as u32,
                 };
-                self.read_registers(at, read, offset);
+                self.registers.read(&mut self.cq.beats, at, read, offset);
             }
             Inbound::ReadData {
                 tag,

@@ -13,7 +13,8 @@
 //! | `memory` | AXI4 memory over the medium |
 //! | `stall` | back-pressure by seed |
 //! | `reads` | the endpoint's outstanding reads |
-//! | `device`, `shared` | all of it, cycle by cycle |
+//! | `registers` | the host's accesses to BAR0 |
+//! | `device` | all of it, cycle by cycle |
 //! | `watch` | what passes the port, read as NVMe: the cycles of each command |
 //!
 //! Built with the cargo feature `verilator` only; without it the crate is empty. What breaks a rule of
@@ -31,7 +32,7 @@ mod options;
 #[cfg(feature = "verilator")]
 mod reads;
 #[cfg(feature = "verilator")]
-mod shared;
+mod registers;
 #[cfg(feature = "verilator")]
 mod side_band;
 #[cfg(feature = "verilator")]
@@ -46,6 +47,4 @@ mod watch;
 #[cfg(feature = "verilator")]
 pub use device::RtlDevice;
 #[cfg(feature = "verilator")]
-pub use options::{RtlError, RtlOptions};
-#[cfg(feature = "verilator")]
-pub use shared::SharedRtlDevice;
+pub use options::{RtlError, RtlOptions, Shape};

@@ -18,6 +18,10 @@ pub struct RtlOptions {
     pub io_queues: u16,
     /// What the namespace's blocks are kept in; its block size is the controller's.
     pub medium: Medium,
+    /// AWUN, AWUPF and ACWU in bytes, as a variant of this build has them.
+    pub atomic_unit_bytes: u32,
+    /// Outstanding host reads, as a variant of this build has them.
+    pub tags: u8,
     /// Serial number: ASCII, at most 20 characters.
     pub serial_number: String,
     /// AXI AR to the first beat of R.
@@ -38,6 +42,8 @@ impl RtlOptions {
             virtual_functions: 6,
             io_queues: 4,
             medium,
+            atomic_unit_bytes: 16384,
+            tags: 64,
             serial_number: String::from("RDS00000001"),
             mem_cycles: timing.mem_cycles,
             write_response_cycles: timing.write_response_cycles,
@@ -46,8 +52,8 @@ impl RtlOptions {
         }
     }
 
-    /// The smallest variant of module `top` that fits.
-    pub(crate) fn variant(&self, top: &str) -> Result<&'static Variant, RtlError> {
+    /// The smallest variant of this name that fits.
+    pub(crate) fn variant(&self, name: &str) -> Result<&'static Variant, RtlError> {
         if self.serial_number.len() > 20 || !self.serial_number.is_ascii() {
             return Err(RtlError::SerialNumber {
                 serial_number: self.serial_number.clone(),
@@ -57,9 +63,11 @@ impl RtlOptions {
         VARIANTS
             .iter()
             .filter(|variant| {
-                variant.top == top
+                variant.name == name
                     && variant.virtual_functions >= self.virtual_functions
                     && variant.io_queues == self.io_queues
+                    && variant.atomic_unit_bytes == self.atomic_unit_bytes
+                    && variant.tags == self.tags
                     && 1 << variant.lba_shift == block_bytes
             })
             .min_by_key(|variant| variant.virtual_functions)
@@ -67,22 +75,58 @@ impl RtlOptions {
                 virtual_functions: self.virtual_functions,
                 io_queues: self.io_queues,
                 block_bytes,
-                there: variants_of(top),
+                atomic_unit_bytes: self.atomic_unit_bytes,
+                tags: self.tags,
+                there: variants_of(name),
             })
     }
 }
 
-fn variants_of(top: &str) -> String {
-    let there = VARIANTS.iter().filter(|variant| variant.top == top);
+fn variants_of(name: &str) -> String {
+    let there = VARIANTS.iter().filter(|variant| variant.name == name);
     let named = there.map(|variant| {
         format!(
-            "{} VFs, {} I/O queues, blocks of {} bytes",
+            "{} VFs, {} I/O queues, blocks of {} bytes, ACWU of {} bytes, {} tags",
             variant.virtual_functions,
             variant.io_queues,
-            1_u32 << variant.lba_shift
+            1_u32 << variant.lba_shift,
+            variant.atomic_unit_bytes,
+            variant.tags
         )
     });
     named.collect::<Vec<_>>().join("; ")
+}
+
+/// Parameters of a controller that this build holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shape {
+    /// VFs beside the PF.
+    pub virtual_functions: u8,
+    /// I/O queue pairs of each function.
+    pub io_queues: u16,
+    /// Bytes of a logical block.
+    pub block_bytes: u32,
+    /// AWUN, AWUPF and ACWU in bytes.
+    pub atomic_unit_bytes: u32,
+    /// Outstanding host reads.
+    pub tags: u8,
+}
+
+impl Shape {
+    /// The controllers that this build holds.
+    pub fn all() -> Vec<Self> {
+        let controllers = VARIANTS
+            .iter()
+            .filter(|variant| variant.name == "nvme_controller");
+        let shapes = controllers.map(|variant| Self {
+            virtual_functions: variant.virtual_functions,
+            io_queues: variant.io_queues,
+            block_bytes: 1 << variant.lba_shift,
+            atomic_unit_bytes: variant.atomic_unit_bytes,
+            tags: variant.tags,
+        });
+        shapes.collect()
+    }
 }
 
 /// Why an RTL device could not be made.
@@ -90,9 +134,10 @@ fn variants_of(top: &str) -> String {
 pub enum RtlError {
     /// Parameters of the Verilog that were not compiled.
     #[error(
-        "this build has no controller with {virtual_functions} VFs, {io_queues} I/O queues and \
-         blocks of {block_bytes} bytes. It has: {there} (fewer VFs fit, too). Others are made by \
-         adding to VARIANTS in sim/verilated/build.rs"
+        "this build has no controller with {virtual_functions} VFs, {io_queues} I/O queues, blocks of \
+         {block_bytes} bytes, ACWU of {atomic_unit_bytes} bytes and {tags} tags. It has: {there} \
+         (fewer VFs fit, too). Others are compiled where NVME_RTL_VARIANTS names them: see \
+         sim/verilated/build.rs"
     )]
     NoVariant {
         /// VFs that were asked for.
@@ -101,6 +146,10 @@ pub enum RtlError {
         io_queues: u16,
         /// Block size of the medium.
         block_bytes: u32,
+        /// ACWU that was asked for.
+        atomic_unit_bytes: u32,
+        /// Tags that were asked for.
+        tags: u8,
         /// What there is.
         there: String,
     },
@@ -110,11 +159,17 @@ pub enum RtlError {
         /// What it was.
         serial_number: String,
     },
-    /// Waves that cannot be recorded.
+    /// Waves, in a build without them.
     #[error(
-        "{path}: waves cannot be recorded there; the folder must exist, and the build have the cargo \
-         feature `waves`"
+        "{path}: this build records no waves, which make every cycle slower; one with `--features \
+         waves` does"
     )]
+    NoWaves {
+        /// The file.
+        path: String,
+    },
+    /// Waves that cannot be recorded.
+    #[error("{path}: waves cannot be recorded there; its folder must exist and be writable")]
     Waves {
         /// The file.
         path: String,

@@ -21,6 +21,7 @@ pub(crate) struct SideBand {
     reset: NarrowPin,
     reset_done: NarrowPin,
     hot_reset: Pin<u8>,
+    read_credits: [Pin<u8>; 2],
     /// Resets that the host waits for; one of a VF that is gone is finished and not reported.
     awaited: u32,
     /// Resets to begin when the one under way, of a VF that was gone, is done.
@@ -58,15 +59,21 @@ impl SideBand {
             reset: design.narrow_pin("cfg_flr_in_process"),
             reset_done: design.narrow_pin("cfg_flr_done"),
             hot_reset: design.pin("hot_reset"),
+            read_credits: ["pcie_tfc_nph_av", "pcie_tfc_npd_av"].map(|name| design.pin(name)),
             awaited: 0,
             again: 0,
             hot_until: None,
         };
-        // More credits than anybody uses: the host always takes requests.
-        design.pin::<u8>("pcie_tfc_nph_av").set(3);
-        design.pin::<u8>("pcie_tfc_npd_av").set(3);
+        side_band.set_read_credits(true);
         side_band.enable.set(1);
         side_band
+    }
+
+    /// Credits for reads: more than anybody uses, or none.
+    pub(crate) fn set_read_credits(&self, there: bool) {
+        for pin in &self.read_credits {
+            pin.set(if there { 3 } else { 0 });
+        }
     }
 
     pub(crate) fn set_link(&self, link: LinkSettings) {

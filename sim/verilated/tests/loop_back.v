@@ -23,6 +23,8 @@ module loop_back #(
     parameter VIRTUAL_FUNCTIONS = 6,
     parameter IO_QUEUES = 4,
     parameter LBA_SHIFT = 12,
+    parameter ATOMIC_UNIT_BYTES = 16384,
+    parameter TAGS = 64,
     parameter FUNCTIONS = VIRTUAL_FUNCTIONS + 1
 ) (
     input wire clk,

@@ -12,11 +12,13 @@ pub(crate) const GROUPS: &[&str] = &[
     "reads-per-get",
     "counters",
     "isolation",
+    "torn-pages",
     "get-cost",
 ];
 
-pub(crate) fn run(group: &str, smoke: bool) -> Result<Vec<Row>> {
+pub(crate) fn run(group: &str, added: &[&str], smoke: bool) -> Result<Vec<Row>> {
     let mut arguments = vec![group, "--json"];
+    arguments.extend(added);
     if smoke {
         arguments.push("--smoke");
     }

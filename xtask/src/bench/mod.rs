@@ -7,27 +7,48 @@
 mod libraries;
 mod perf;
 mod program;
+mod rtl;
 mod ycsb;
 
 use anyhow::Result;
 
-use crate::report::Report;
+use crate::report::{Report, Row};
 use crate::step::{cargo, run as step};
+use crate::verilog;
+
+/// The programs that measure, as a release build; with the Verilog in them once it can be built.
+fn build() -> Result<Row> {
+    let mut build = cargo(&[
+        "build",
+        "--release",
+        "--quiet",
+        "-p",
+        "rdstore-cli",
+        "-p",
+        "rdstore-bench",
+    ]);
+    if verilog::is_set_up() {
+        build.args(["--features", "rdstore-bench/rtl"]);
+    }
+    step("build", build)
+}
+
+/// What the Verilog must reach.
+pub(crate) fn run_rtl(smoke: bool) -> Result<Report> {
+    if !verilog::is_set_up() {
+        anyhow::bail!("the Verilog's tools are missing: run `cargo xtask setup`");
+    }
+    let built = build()?;
+    let mut report = Report { rows: vec![built] };
+    if report.failed() == 0 {
+        report.rows.extend(rtl::rows(smoke)?);
+    }
+    Ok(report)
+}
 
 pub(crate) fn run(only: Option<&str>, smoke: bool) -> Result<Report> {
     let mut report = Report::default();
-    let build = step(
-        "build",
-        cargo(&[
-            "build",
-            "--release",
-            "--quiet",
-            "-p",
-            "rdstore-cli",
-            "-p",
-            "rdstore-bench",
-        ]),
-    )?;
+    let build = build()?;
     let built = build.failed == 0;
     report.rows.push(build);
     if !built {
@@ -35,14 +56,14 @@ pub(crate) fn run(only: Option<&str>, smoke: bool) -> Result<Report> {
     }
     let wanted = |group: &str| only.is_none_or(|only| group.contains(only));
     if wanted("perf") {
-        report.rows.extend(perf::device_table()?);
+        report.rows.extend(perf::device_table(&[]));
     }
     if wanted("grid") {
         report.rows.extend(perf::grid(smoke)?);
     }
     for group in libraries::GROUPS {
         if wanted(group) {
-            report.rows.extend(libraries::run(group, smoke)?);
+            report.rows.extend(libraries::run(group, &[], smoke)?);
         }
     }
     if wanted("ycsb") {

@@ -23,6 +23,8 @@ pub(crate) fn shown(program: &str, arguments: &[&str]) -> String {
         "rdstore" => String::new(),
         other => format!(" -p {other}"),
     };
+    let on_verilog = arguments.iter().any(|word| word.starts_with("rtl"));
+    let features = if on_verilog { " --features rtl" } else { "" };
     let quoted: Vec<String> = arguments
         .iter()
         .map(|a| {
@@ -33,7 +35,10 @@ pub(crate) fn shown(program: &str, arguments: &[&str]) -> String {
             }
         })
         .collect();
-    format!("cargo run --release{package} -- {}", quoted.join(" "))
+    format!(
+        "cargo run --release{package}{features} -- {}",
+        quoted.join(" ")
+    )
 }
 
 /// What a program printed.

@@ -28,6 +28,9 @@ pub(super) struct PerfReport {
     pub(super) ceiling_cycles: f64,
     pub(super) latency_cycles: LatencyReport,
     pub(super) wall_commands_per_s: f64,
+    /// Clock cycles evaluated a second; of the Verilog only, which evaluates each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) wall_cycles_per_s: Option<f64>,
 }
 
 /// The same for people, and what the ceiling consists of.
@@ -43,6 +46,10 @@ pub(super) fn render(report: &PerfReport, ceiling: &Ceiling) -> String {
         format!("{cycles:.1} cycles{decides}")
     };
     let latency = report.latency_cycles;
+    let commands = format!(
+        "{} commands a second",
+        show_count(report.wall_commands_per_s as u64)
+    );
     render_fields(&[
         (
             "sent",
@@ -91,10 +98,10 @@ pub(super) fn render(report: &PerfReport, ceiling: &Ceiling) -> String {
         ),
         (
             "wall clock",
-            format!(
-                "{} commands a second",
-                show_count(report.wall_commands_per_s as u64)
-            ),
+            match report.wall_cycles_per_s {
+                None => commands,
+                Some(cycles) => format!("{commands}, {} cycles", show_count(cycles as u64)),
+            },
         ),
     ])
 }

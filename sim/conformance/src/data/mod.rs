@@ -2,6 +2,8 @@
 
 pub mod history;
 pub mod isolation;
+pub mod late;
 pub mod links;
 pub mod locks;
+pub mod pages;
 pub mod torn;

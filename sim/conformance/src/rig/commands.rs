@@ -110,6 +110,11 @@ impl Controller {
     /// Claims the completion of a command, when it has arrived.
     pub fn take(&mut self, queue_id: u16, command_id: u16) -> Option<CompletionEntry> {
         self.poll();
+        self.take_polled(queue_id, command_id)
+    }
+
+    /// Claims the completion of a command, when it was among what [`poll`](Self::poll) has collected.
+    pub fn take_polled(&mut self, queue_id: u16, command_id: u16) -> Option<CompletionEntry> {
         let found = self.arrived.iter().position(|entry| {
             (entry.submission_queue_id, entry.command_id()) == (queue_id, command_id)
         })?;

@@ -2,11 +2,11 @@
 
 use nvme_driver::transport::{DmaMemory, DmaPurpose, Transport};
 use nvme_model::medium::Medium;
-use nvme_model::{CommandTrace, Model, ModelOptions, SharedModel, TraceOptions};
+use nvme_model::{CommandTrace, Model, ModelOptions, TraceOptions};
 use nvme_spec::register::{self, AdminQueueAttributes, Configuration};
 use nvme_spec::{CompletionEntry, Fuse, Status, SubmissionEntry, doorbell};
 use pcie_host::endpoint::FunctionId;
-use pcie_host::{Host, HostOptions, SimDma, SimTransport};
+use pcie_host::{Host, HostOptions, Shared, SimDma, SimTransport};
 use zerocopy::{FromBytes, IntoBytes};
 
 /// What a load does.
@@ -27,7 +27,7 @@ pub(crate) struct Device {
     /// The host.
     pub(crate) host: Host,
     /// The model behind it.
-    pub(crate) model: SharedModel,
+    pub(crate) model: Shared<Model>,
 }
 
 impl Device {
@@ -36,7 +36,7 @@ impl Device {
         let medium = Medium::in_memory(64 << 20, 4096).expect("memory");
         let mut options = ModelOptions::new(medium);
         adjust(&mut options);
-        let model = SharedModel::new(Model::new(options).expect("a device"));
+        let model = Shared::new(Model::new(options).expect("a device"));
         let host = Host::new(host, Box::new(model.clone())).expect("a host");
         let functions = host.virtual_functions();
         host.enable_virtual_functions(functions)
