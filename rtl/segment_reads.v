@@ -84,8 +84,10 @@ module segment_reads #(
   wire mark = asked_mark ^ (left_out && asked_last);
   wire whole = mark != ended_mark;
   wire [COUNT-1:0] ended_next = forgets ? asked : (ends && under_way ? ended + 1'b1 : ended);
-  wire first_next = first_failed || (ended_valid ? ended_first_failed : unsent_waits || (forgets && under_way));
-  wire second_next = second_failed || (ended_valid && ended_second_failed);
+  // What ends after it was forgotten says nothing of the row's next reads.
+  wire fails = under_way && (ended_valid ? ended_first_failed : unsent_waits || forgets);
+  wire first_next = first_failed || fails;
+  wire second_next = second_failed || (under_way && ended_valid && ended_second_failed);
   wire fills = whole && ended_next == asked && (left_out || ((ends || forgets) && under_way));
 
   assign filled_valid = fills;
