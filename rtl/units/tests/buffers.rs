@@ -12,9 +12,7 @@ const QUEUES: usize = 5;
 const QUEUE_WIDTH: u32 = 3;
 const CONTEXTS: usize = 16;
 const BUFFERS: usize = 16;
-const CYCLES: u32 = 200_000;
-/// A segment of a pair: 32 KiB.
-const MOST_BUFFERS: u64 = 8;
+const CYCLES: u32 = 1_000_000;
 
 /// A segment that waits, or has its buffers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,10 +44,14 @@ fn queues_take_turns_by_bytes_and_wait_in_order() {
     let mut bytes = vec![0u64; FUNCTIONS * QUEUES];
     let (mut gives, mut passes) = (0, 0);
     for cycle in 0..CYCLES {
-        // Queue q of a function has segments of its own size, and always two of them wait.
-        let function = random.random_range(0..FUNCTIONS);
-        let queue = random.random_range(1..QUEUES);
-        let row = function * QUEUES + queue;
+        // Queue q of a function has segments of its own size; one of them waits always, and mostly another.
+        let from = random.random_range(0..FUNCTIONS * QUEUES);
+        let row = (0..FUNCTIONS * QUEUES)
+            .map(|step| (from + step) % (FUNCTIONS * QUEUES))
+            .filter(|row| row % QUEUES > 0)
+            .min_by_key(|row| waiting[*row].len())
+            .unwrap_or(1);
+        let (function, queue) = (row / QUEUES, row % QUEUES);
         let mut pushed = None;
         module.set("push_valid", 0);
         if waiting[row].len() < 2
@@ -57,7 +59,7 @@ fn queues_take_turns_by_bytes_and_wait_in_order() {
         {
             let segment = Segment {
                 number,
-                sectors: [1, 8, 13, 32][queue - 1],
+                sectors: [8, 13, 20, 32][queue - 1],
                 two: queue == 3,
             };
             dead[function][number] = random.random_ratio(1, 50);
@@ -66,22 +68,24 @@ fn queues_take_turns_by_bytes_and_wait_in_order() {
             module.set("push_number", number as u64);
             module.set("push_sectors", segment.sectors);
             module.set("push_two", segment.two.into());
-            module.set("push_segment", cycle.into());
+            module.set("push_segment", (cycle % (1 << 18)).into());
             pushed = Some((row, segment));
         }
         // Somebody gives buffers back.
         module.set("free_valid", 0);
         let function = random.random_range(0..FUNCTIONS);
-        if !given[function].is_empty() && random.random_ratio(1, 2) {
+        if !given[function].is_empty() && random.random_ratio(1, 20) {
             let which = random.random_range(0..given[function].len());
             let segment = given[function].swap_remove(which);
             idle[function].push(segment.number);
             module.set("free_valid", 1);
             module.set("free_function", function as u64);
         }
-        module.set("hold", random.random_ratio(1, 3).into());
         module.evaluate();
         let function = module.get("room_function") as usize;
+        // Half of the contexts may have buffers, so that the others can wait for some.
+        let hold = given[function].len() >= CONTEXTS / 2 || random.random_ratio(1, 3);
+        module.set("hold", hold.into());
         let used: u64 = given[function].iter().map(Segment::buffers).sum();
         let room = BUFFERS as u64 - used;
         module.set("room", room);
@@ -117,14 +121,11 @@ fn queues_take_turns_by_bytes_and_wait_in_order() {
         }
         module.clock();
     }
-    assert!(gives > 20_000 && passes > 200, "{gives} {passes}");
+    assert!(gives > 5_000 && passes > 50, "{gives} {passes}");
     for of_function in bytes.chunks(QUEUES) {
         let most = of_function[1..].iter().max().unwrap_or(&0);
         let least = of_function[1..].iter().min().unwrap_or(&0);
-        assert!(
-            most - least < 4 * MOST_BUFFERS * 4096,
-            "bytes of each queue: {bytes:?}"
-        );
+        assert!(most - least < most / 20, "bytes of each queue: {bytes:?}");
     }
 }
 
@@ -135,7 +136,7 @@ fn a_buffer_is_one_segments() {
     module.reset();
     // Segments that have buffers: {context's number, slot}, pages, both halves
     let mut given: Vec<(usize, usize, u64, bool)> = Vec::new();
-    for step in 0..20_000 {
+    for step in 0..5_000 {
         let function = random.random_range(0..FUNCTIONS);
         let used: u64 = given
             .iter()

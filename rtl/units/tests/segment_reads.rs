@@ -52,7 +52,7 @@ fn every_segment_is_told_once_when_its_reads_have_ended() {
     let mut unsent: VecDeque<usize> = VecDeque::new();
     let (mut told, mut failures, mut left_out, mut forgotten) = (0, 0, 0, 0);
     for cycle in 0..CYCLES {
-        let calm = cycle % 10_000 > 9_000;
+        let calm = matches!(cycle % 20_000, 9_000..10_000);
         if cycle % 20_000 == 19_999 {
             // The link was down: nothing ends any more, and nobody asks for anything while that is found out.
             module.set("asked_valid", 0);
@@ -189,7 +189,7 @@ fn every_segment_is_told_once_when_its_reads_have_ended() {
         module.clock();
     }
     assert!(
-        told > 5_000 && failures > 1_000 && left_out > 100 && forgotten > 50,
+        told > 5_000 && failures > 1_000 && left_out > 100 && forgotten > 20,
         "{told} told, {failures} failed, {left_out} left out, {forgotten} forgotten"
     );
 }
