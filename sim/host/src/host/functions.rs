@@ -6,13 +6,18 @@ use super::Host;
 use crate::arena::PAGE_BYTES;
 use crate::config::{BAR0, COMMAND, DEVICE_CONTROL, NUM_VFS, SRIOV_CONTROL, VF_BAR0, bits};
 use crate::downlink::Request;
-use crate::endpoint::FunctionId;
+use crate::endpoint::{Cycle, FunctionId};
 use crate::error::HostError;
 use crate::simulation::Stop;
 use crate::transport::SimTransport;
 
 /// Where the PF's BAR0 and the VFs' lie; nobody routes by it, but software may look.
 const BAR_ADDRESS: u64 = 0x20_0000_0000;
+
+/// How long software lets VFs come to rest that it has taken away: what a VF was sending in that moment
+/// still arrives, behind the answer to the configuration write. Software waits a whole second (SR-IOV 1.1
+/// §3.3.3.1, as Linux does); a TLP takes some beats.
+const VF_DISABLE_CYCLES: Cycle = 1_000;
 
 impl Host {
     /// A transport on a function: memory space and bus-master get enabled. Any number of them, on
@@ -55,6 +60,10 @@ impl Host {
         let pf = FunctionId::PF;
         if enabled > 0 {
             self.config_write(pf, SRIOV_CONTROL, 2, bits::ARI_HIERARCHY)?;
+            self.with(|simulation| {
+                let rest = simulation.now() + VF_DISABLE_CYCLES;
+                simulation.run(rest, |_| false)
+            });
         }
         if count > 0 {
             self.config_write(pf, NUM_VFS, 2, count.into())?;
