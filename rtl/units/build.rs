@@ -18,6 +18,7 @@ mod verilated {
         ("drr_arbiter", "drr_arbiter", &[]),
         ("fair_scheduler", "fair_scheduler", &[]),
         ("range_lock", "range_lock", &[]),
+        ("cq_table", "cq_table", &[]),
         ("identify_rom", "identify_rom", &[]),
         (
             "identify_rom_small",
