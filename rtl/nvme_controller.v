@@ -13,8 +13,8 @@
 //       tuser[84:0]: [3:0] first byte enables  [7:4] last byte enables  [39:8] byte enables  [40] first
 //       beat  [41] discontinue  [84:42] not looked at
 //   CC  descriptor 12 B, data from bit 96
-//       [6:0] lower address  [9:8] address type  [28:16] byte count  [42:32] dword count
-//       [45:43] completion status (0 success, 1 unsupported request)  [46] poisoned
+//       [6:0] lower address  [9:8] address type  [28:16] byte count  [29] locked read
+//       [42:32] dword count  [45:43] completion status (0 success, 1 unsupported request)  [46] poisoned
 //       [63:48] requester ID  [71:64] tag  [79:72] completer function  [87:80] completer bus (0)
 //       [88] completer ID enable (0)  [91:89] traffic class  [94:92] attributes
 //       tuser[32:0]: [0] discontinue (0)  [32:1] parity (0)
@@ -234,6 +234,7 @@ module nvme_controller #(
       .m_axis_cq_tdata(m_axis_cq_tdata),
       .m_axis_cq_tlast(m_axis_cq_tlast),
       .m_axis_cq_tvalid(m_axis_cq_tvalid),
+      .m_axis_cq_enables(m_axis_cq_tuser[7:0]),
       .m_axis_cq_discontinue(m_axis_cq_tuser[41]),
       .m_axis_cq_tready(m_axis_cq_tready),
       .s_axis_cc_tdata(s_axis_cc_tdata),
