@@ -103,9 +103,9 @@ module rc_router #(
       {{(POSITION_WIDTH - 2) {1'b0}}, 2'd3} : position_reg;
 
   // Not before its last beat: until then the tag is the completion's.
-  assign come_valid  = valid_reg && last_reg && used;
+  assign come_valid = valid_reg && last_reg && used;
   assign come_dwords = dwords;
-  assign come_last   = ends;
+  assign come_last = ends;
 
   assign quarantine_valid = valid_reg && used && last_reg && (bad || discontinue_reg) && !ends;
   assign quarantine_tag = look_tag;

@@ -10,6 +10,7 @@ mod report;
 mod setup;
 mod step;
 mod test;
+mod testbench;
 mod twin;
 mod verilog;
 
