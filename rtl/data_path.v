@@ -99,6 +99,13 @@ module data_path #(
     output wire [              7:0] page_word,
     input  wire [            511:0] page_data,
 
+    // Aborts a command, or the second half of a pair: taken when it will end with Abort Requested
+    input  wire                     abort_valid,
+    output wire                     abort_ready,
+    input  wire [CONTEXT_WIDTH-1:0] abort_context,
+    input  wire                     abort_second,
+    output wire                     abort_taken,
+
     // A command has to wait for the range lock
     output wire                     lock_wait_valid,
     output wire [CONTEXT_WIDTH-1:0] lock_wait_context,
@@ -152,6 +159,11 @@ module data_path #(
   wire is_read = decoded_kind == KIND_READ && !needs_list;
   wire is_write = decoded_kind != KIND_STATUS && decoded_kind != KIND_READ && !needs_list;
   wire command_valid = decoded_valid && !decoded_admin;
+
+  // Nothing that has begun is aborted yet.
+  assign abort_ready = abort_valid;
+  assign abort_taken = 1'b0;
+  wire abort_unused = &{1'b0, abort_context, abort_second};
 
   wire [CTX-1:0] lock_context, read_context, grant_context;
   wire [2:0] lock_kind, grant_kind, read_kind, fetch_kind, out_kind, compared_kind;

@@ -310,6 +310,8 @@ module nvme_controller #(
   wire [15:0] create_last, submission_head;
   wire [QW-1:0] create_completion_queue, pop_completion_queue, submission_completion_queue;
   wire [4:0] create_vector, fetch_count, completion_vector;
+  wire [ROW-1:0] search_row;
+  wire [15:0] search_there;
   wire delete_empty, fetch_valid, fetch_ready, pop_valid, pop_two, completion_phase, completion_interrupts;
   wire completion_two_slots;
   wire [3:0] fetch_slot, pop_slot;
@@ -337,6 +339,7 @@ module nvme_controller #(
   wire [4:0] rc_next = rc_word[7:3] + 5'd1;
   wire [4:0] rc_lane_0_word = rc_split == 3'd0 ? rc_word[7:3] : rc_next;
   wire [4:0] rc_lane_4_word = rc_split <= 3'd4 ? rc_word[7:3] : rc_next;
+  wire fuse_valid = entries_valid && rc_lanes[0] && !rc_lane_0_word[0];
   wire entries_end = rc_end_valid && rc_end_kind == FOR_ENTRIES;
   assign fatal_function = rc_end_owner[ROW-1:QW];
   assign fatal_valid = entries_end && rc_end_failed && !draining[fatal_function];
@@ -387,7 +390,7 @@ module nvme_controller #(
       .here_valid(entries_valid && rc_lanes[7] && rc_word[3]),
       .here_row(rc_owner[ROW-1:0]),
       .here_slot(rc_word[7:4]),
-      .fuse_valid(entries_valid && rc_lanes[0] && !rc_lane_0_word[0]),
+      .fuse_valid(fuse_valid),
       .fuse_slot(rc_lane_0_word[4:1]),
       .fuse_value(rc_data[9:8]),
       .fuse_moves(rc_data[7:0] == NVM_READ || rc_data[7:0] == NVM_WRITE || rc_data[7:0] == NVM_COMPARE),
@@ -413,6 +416,8 @@ module nvme_controller #(
       .look_row(submission_row),
       .look_head(submission_head),
       .look_completion_queue(submission_completion_queue),
+      .search_row(search_row),
+      .search_there(search_there),
       .completion_queues(completion_queues)
   );
 
@@ -524,6 +529,7 @@ module nvme_controller #(
   wire [511:0] decoded_entry, decoded_second_entry;
   wire [10:0] decoded_rejection;
   wire [ 7:0] decoded_byte;
+  wire [1:0] decoded_aborted, pop_aborted;
 
   command_decoder #(
       .CONTEXT_WIDTH(CTX),
@@ -538,6 +544,7 @@ module nvme_controller #(
       .start_valid(start_valid),
       .start_pair(start_pair),
       .start_orphan(start_orphan),
+      .start_aborted(pop_aborted),
       .start_row(start_row),
       .start_context(start_context),
       .entry(entry),
@@ -547,6 +554,7 @@ module nvme_controller #(
       .decoded_row(decoded_row),
       .decoded_kind(decoded_kind),
       .decoded_two(decoded_two),
+      .decoded_aborted(decoded_aborted),
       .decoded_id(decoded_id),
       .decoded_second_id(decoded_second_id),
       .decoded_status(decoded_status),
@@ -563,7 +571,9 @@ module nvme_controller #(
 
   // The data path
   wire [CTX-1:0] end_context, ended_context, sent_context, page_context, admin_burst_context, data_read_context;
-  wire [CTX-1:0] lock_wait_context;
+  wire [CTX-1:0] lock_wait_context, abort_context;
+  wire abort_valid, abort_ready, abort_second, abort_taken;
+  wire [1:0] end_aborted;
   wire [ROW-1:0] end_row;
   wire end_two, ended_valid, ended_ready, data_read, data_read_ready, data_read_half, sent_valid, sent_last;
   wire [15:0] end_id, end_second_id;
@@ -645,6 +655,11 @@ module nvme_controller #(
       .page_context(page_context),
       .page_word(page_word),
       .page_data(page_data),
+      .abort_valid(abort_valid),
+      .abort_ready(abort_ready),
+      .abort_context(abort_context),
+      .abort_second(abort_second),
+      .abort_taken(abort_taken),
       .lock_wait_valid(lock_wait_valid),
       .lock_wait_context(lock_wait_context),
       .data_valid(data_valid),
@@ -687,8 +702,9 @@ module nvme_controller #(
 
   // Admin commands, events, logs
   wire event_valid, event_ready, admin_end, admin_end_ready, admin_silent;
-  wire [FW-1:0] event_function;
+  wire [ROW-1:0] event_row;
   wire [15:0] event_id;
+  wire [10:0] event_status;
   wire [31:0] event_dword0;
   wire [16*FUNCTIONS-1:0] coalescing;
   wire [32*FUNCTIONS-1:0] uncoalesced;
@@ -723,6 +739,32 @@ module nvme_controller #(
       .decoded_second_entry(decoded_second_entry),
       .decoded_rejection(decoded_rejection),
       .decoded_byte(decoded_byte),
+      .decoded_row(decoded_row),
+      .decoded_two(decoded_two),
+      .decoded_id(decoded_id),
+      .decoded_second_id(decoded_second_id),
+      .decoded_aborted(decoded_aborted),
+      .come_valid(fuse_valid),
+      .come_row(rc_owner[ROW-1:0]),
+      .come_slot(rc_lane_0_word[4:1]),
+      .come_id(rc_data[31:16]),
+      .pop_valid(pop_valid),
+      .pop_two(pop_two),
+      .pop_row(pop_row),
+      .pop_slot(pop_slot),
+      .pop_aborted(pop_aborted),
+      .search_row(search_row),
+      .search_there(search_there),
+      .search_room(room_one[{search_row[ROW-1:QW], completion_queues[search_row*QW+:QW]}]),
+      .free_valid(free_valid),
+      .free_context(free_context),
+      .look_context(end_context),
+      .look_aborted(end_aborted),
+      .abort_valid(abort_valid),
+      .abort_ready(abort_ready),
+      .abort_context(abort_context),
+      .abort_second(abort_second),
+      .abort_taken(abort_taken),
       .submission_live(submission_live),
       .completion_live(completion_live),
       .completion_queues(completion_queues),
@@ -771,8 +813,9 @@ module nvme_controller #(
       .room(admin_room_one),
       .event_valid(event_valid),
       .event_ready(event_ready),
-      .event_function(event_function),
+      .event_row(event_row),
       .event_id(event_id),
+      .event_status(event_status),
       .event_dword0(event_dword0),
       .coalescing(coalescing),
       .uncoalesced(uncoalesced)
@@ -817,8 +860,9 @@ module nvme_controller #(
       .admin_silent(admin_silent),
       .event_valid(event_valid),
       .event_ready(event_ready),
-      .event_function(event_function),
+      .event_row(event_row),
       .event_id(event_id),
+      .event_status(event_status),
       .event_dword0(event_dword0),
       .park_valid(park_valid),
       .park_status(park_status),
@@ -831,6 +875,7 @@ module nvme_controller #(
       .look_two(end_two),
       .look_id(end_id),
       .look_second_id(end_second_id),
+      .look_aborted(end_aborted),
       .submission_row(submission_row),
       .submission_head(submission_head),
       .completion_queue(submission_completion_queue),
