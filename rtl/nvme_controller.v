@@ -34,7 +34,7 @@
 //       [42] discontinue  [74:43] parity (not looked at)
 //
 // Side-bands hold one bit for each function, bit 0 the PF, bit 1 + n VF n; they may change in any cycle and hold
-// from the cycle after. The 4-bit tready copies and the pairs of cfg_* and cfg_vf_* of the block are joined outside.
+// from the second cycle after, but that a function that may not send is heard at once. The 4-bit tready copies and the pairs of cfg_* and cfg_vf_* of the block are joined outside.
 
 `resetall
 `timescale 1ns / 1ps
@@ -217,7 +217,30 @@ module nvme_controller #(
   wire [31:0] write_data, read_data, file_data, msix_data;
   wire [FUNCTIONS-1:0] answers, ready, runs, draining, resetting, quiet, functions_idle, tags_busy, rq_waits;
   wire registers_busy;
-  wire hot = hot_reset;
+
+  // Side-bands, a cycle old: no path begins at their pins but the one that stops RQ at once.
+  reg [2:0] max_payload_reg, max_read_request_reg;
+  reg boundary_128_reg, hot;
+  reg [16:0] space_bytes_reg;
+  reg [ 8:0] space_headers_reg;
+  reg [FUNCTIONS-1:0] function_enable_reg, bus_master_reg, msix_enable_reg, msix_mask_reg, flr_reg;
+  reg [ 63:0] blocks_reg;
+  reg [159:0] serial_number_reg;
+  always @(posedge clk) begin
+    max_payload_reg <= cfg_max_payload;
+    max_read_request_reg <= cfg_max_read_req;
+    boundary_128_reg <= cfg_rcb_status;
+    space_bytes_reg <= completion_space_bytes;
+    space_headers_reg <= completion_space_headers;
+    function_enable_reg <= cfg_function_enable;
+    bus_master_reg <= cfg_bus_master_enable;
+    msix_enable_reg <= cfg_msix_enable;
+    msix_mask_reg <= cfg_msix_mask;
+    flr_reg <= cfg_flr_in_process;
+    hot <= hot_reset;
+    blocks_reg <= namespace_blocks;
+    serial_number_reg <= serial_number;
+  end
   wire [FUNCTIONS-1:0] gone = draining | {FUNCTIONS{hot}};
 
   assign pcie_cq_np_req   = 1'b1;
@@ -273,11 +296,11 @@ module nvme_controller #(
       .read_function(read_function),
       .read_address(read_address),
       .read_data(file_data),
-      .function_enable(cfg_function_enable),
-      .bus_master(cfg_bus_master_enable),
-      .flr_in_process(cfg_flr_in_process),
+      .function_enable(function_enable_reg),
+      .bus_master(bus_master_reg),
+      .flr_in_process(flr_reg),
       .flr_done(cfg_flr_done),
-      .hot_reset(hot_reset),
+      .hot_reset(hot),
       .answers(answers),
       .ready(ready),
       .runs(runs),
@@ -345,13 +368,17 @@ module nvme_controller #(
   assign fatal_valid = entries_end && rc_end_failed && !draining[fatal_function];
 
   // Largest read: MRRS, but no more than the receiver's space for completions takes
-  wire [ 8:0] most_headers = completion_space_headers > 9'd1 ? completion_space_headers - 9'd1 : 9'd1;
-  wire [15:0] header_bytes = cfg_rcb_status ? {most_headers, 7'd0} : {1'b0, most_headers, 6'd0};
-  wire [16:0] space = {1'b0, header_bytes} < completion_space_bytes ? {1'b0, header_bytes} : completion_space_bytes;
-  wire [12:0] request_bytes = 13'd128 << cfg_max_read_req;
+  wire [ 8:0] most_headers = space_headers_reg > 9'd1 ? space_headers_reg - 9'd1 : 9'd1;
+  wire [15:0] header_bytes = boundary_128_reg ? {most_headers, 7'd0} : {1'b0, most_headers, 6'd0};
+  wire [16:0] space = {1'b0, header_bytes} < space_bytes_reg ? {1'b0, header_bytes} : space_bytes_reg;
+  wire [12:0] request_bytes = 13'd128 << max_read_request_reg;
   wire [16:0] limited = {4'd0, request_bytes} < space ? {4'd0, request_bytes} : space;
-  wire [16:0] most_bytes = limited < 17'd128 ? 17'd128 : {limited[16:6], 6'd0};
-  wire [ 4:0] fetch_most = most_bytes >= 17'd1024 ? 5'd16 : most_bytes[10:6];
+  reg  [16:0] most_bytes;
+  reg  [ 4:0] fetch_most;
+  always @(posedge clk) begin
+    most_bytes <= limited < 17'd128 ? 17'd128 : {limited[16:6], 6'd0};
+    fetch_most <= limited < 17'd128 ? 5'd2 : limited >= 17'd1024 ? 5'd16 : limited[10:6];
+  end
 
   sq_table #(
       .FUNCTIONS(FUNCTIONS),
@@ -540,7 +567,7 @@ module nvme_controller #(
   ) decoder (
       .clk(clk),
       .rst(rst),
-      .namespace_blocks(namespace_blocks),
+      .namespace_blocks(blocks_reg),
       .start_valid(start_valid),
       .start_pair(start_pair),
       .start_orphan(start_orphan),
@@ -598,8 +625,8 @@ module nvme_controller #(
       .clk(clk),
       .rst(rst),
       .gone(gone),
-      .forget(hot_reset),
-      .max_payload(cfg_max_payload),
+      .forget(hot),
+      .max_payload(max_payload_reg),
       .most_bytes(most_bytes),
       .decoded_valid(decoded_valid),
       .decoded_admin(decoded_admin),
@@ -728,8 +755,8 @@ module nvme_controller #(
       .clk(clk),
       .rst(rst),
       .gone(gone),
-      .namespace_blocks(namespace_blocks),
-      .serial_number(serial_number),
+      .namespace_blocks(blocks_reg),
+      .serial_number(serial_number_reg),
       .decoded_valid(decoded_valid),
       .decoded_admin(decoded_admin),
       .decoded_context(decoded_context),
@@ -944,7 +971,7 @@ module nvme_controller #(
       .clk(clk),
       .rst(rst),
       .clear(gone),
-      .enable(cfg_msix_enable),
+      .enable(msix_enable_reg),
       .settings(coalescing),
       .left_out(uncoalesced),
       .completed_valid(raise_valid),
@@ -965,10 +992,10 @@ module nvme_controller #(
   ) msix (
       .clk(clk),
       .rst(rst),
-      .enable(cfg_msix_enable),
-      .mask(cfg_msix_mask | gone),
+      .enable(msix_enable_reg),
+      .mask(msix_mask_reg | gone),
       .clear_pending(gone),
-      .clear_table(resetting | {FUNCTIONS{hot}} | ~cfg_function_enable),
+      .clear_table(resetting | {FUNCTIONS{hot}} | ~function_enable_reg),
       .write_valid(write_valid && write_address[13:12] == 2'd2),
       .write_function(write_function),
       .write_address(write_address[11:2]),
@@ -1021,9 +1048,9 @@ module nvme_controller #(
   ) tags (
       .clk(clk),
       .rst(rst),
-      .space_bytes(completion_space_bytes),
-      .space_headers(completion_space_headers),
-      .boundary_128(cfg_rcb_status),
+      .space_bytes(space_bytes_reg),
+      .space_headers(space_headers_reg),
+      .boundary_128(boundary_128_reg),
       .take_valid(any_read),
       .take_ready(take_ready),
       .take_function(push_function),
@@ -1048,7 +1075,7 @@ module nvme_controller #(
       .late_ready(late_ready),
       .late_tag(late_tag),
       .late_purpose(late_purpose),
-      .forget(hot_reset),
+      .forget(hot),
       .busy(tags_busy)
   );
 
@@ -1057,7 +1084,7 @@ module nvme_controller #(
       .POSITION_WIDTH(POSITION)
   ) router (
       .clk(clk),
-      .rst(rst || hot_reset),
+      .rst(rst || hot),
       .m_axis_rc_tdata(m_axis_rc_tdata),
       .m_axis_rc_tkeep(m_axis_rc_tkeep),
       .m_axis_rc_tlast(m_axis_rc_tlast),
@@ -1099,7 +1126,7 @@ module nvme_controller #(
   ) requests (
       .clk(clk),
       .rst(rst),
-      .may_send(cfg_bus_master_enable & cfg_function_enable & ~gone),
+      .may_send(cfg_bus_master_enable & cfg_function_enable & ~draining & ~{FUNCTIONS{hot_reset || hot}}),
       .read_credit(pcie_tfc_nph_av > 2'd1 && pcie_tfc_npd_av > 2'd1),
       .posted_valid(ce_valid),
       .posted_ready(ce_ready),
@@ -1136,7 +1163,7 @@ module nvme_controller #(
       .rst(rst),
       .busy(!(&functions_idle) || tags_busy != 0 || rq_waits != 0 || s_axis_rq_tvalid || s_axis_cc_tvalid ||
           !m_axis_cq_tready || m_axis_cq_tvalid || fetch_wanted || dispatch_busy || registers_busy || coalescer_busy ||
-          event_valid || parked_valid || pending_valid || cfg_flr_in_process != 0 || hot_reset),
+          event_valid || parked_valid || pending_valid || flr_reg != 0 || hot),
       .idle(idle)
   );
 

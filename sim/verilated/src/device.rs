@@ -1,7 +1,8 @@
 //! The device: the design, and the user's side of the PCIe block around it, cycle by cycle.
 //!
-//! A cycle is: drive the inputs, settle, look at what passes before the rising edge, the edge. What
-//! passes is stamped with the cycle, so a stamp means the same as the model's.
+//! A cycle is: drive the inputs, look at what passes before the rising edge, the edge. All outputs
+//! are registers, so they stand from the edge before. What passes is stamped with the cycle, so a
+//! stamp means the same as the model's.
 
 use std::fmt;
 
@@ -134,8 +135,7 @@ impl RtlDevice {
         let reset: Pin<u8> = device.design.pin("rst");
         reset.set(1);
         for _ in 0..RESET_CYCLES {
-            device.design.clock(false);
-            device.design.clock(true);
+            device.design.cycle();
         }
         reset.set(0);
         Ok(device)
@@ -201,7 +201,6 @@ impl RtlDevice {
         self.cc.drive();
         self.rq.drive();
         self.memory.drive(now);
-        self.design.clock(false);
 
         let mut active = self.cq.sample() | self.rc.sample() | self.memory.sample(now);
         if self.rq.is_offered() || self.cc.is_offered() {
@@ -217,7 +216,7 @@ impl RtlDevice {
             locks.sample(now);
         }
         let done = self.side_band.sample();
-        self.design.clock(true);
+        self.design.cycle();
         self.evaluated += 1;
 
         self.cq.after_edge();
