@@ -19,6 +19,7 @@ mod verilated {
         ("fair_scheduler", "fair_scheduler", &[]),
         ("range_lock", "range_lock", &[]),
         ("cq_table", "cq_table", &[]),
+        ("admin_path", "admin_path", &[]),
         ("identify_rom", "identify_rom", &[]),
         (
             "identify_rom_small",
