@@ -28,7 +28,7 @@ module admin_decoder #(
     input wire hold_full,
 
     // What is to be done (admin_actions.vh), or the status and {bit, byte} to blame
-    output reg [ 2:0] action,
+    output reg [ 3:0] action,
     output reg [10:0] status,
     output reg [10:0] location,
     output reg [31:0] dword0,
@@ -166,7 +166,7 @@ module admin_decoder #(
         ADMIN_ABORT:
         if (queue_id != 16'd0 && !(id_in_range && submission_live[queue]))
           {status, location} = {STATUS_INVALID_FIELD, CDW10_BYTE};
-        else dword0 = 32'd1;
+        else action = ABORT;
         ADMIN_SET_FEATURES:
         if (!feature_known) {status, location} = {STATUS_INVALID_FIELD, CDW10_BYTE};
         else if (cdw10[CDW10_SET_SAVE]) {status, location} = {STATUS_FEATURE_NOT_SAVEABLE, SAVE_BIT};

@@ -83,6 +83,15 @@ module admin_engine #(
     output wire                      errors_read_valid,
     output wire                      health_read_valid,
 
+    // Its command is an Abort, to be done now; it has been done, and has aborted nothing
+    output wire        abort_valid,
+    output wire [15:0] abort_queue_id,
+    output wire [15:0] abort_id,
+    input  wire        abort_done,
+    input  wire        abort_failed,
+    // Its command is over
+    output wire        over_valid,
+
     // By function: the temperature is above its threshold; and its event is enabled
     output wire [   FUNCTIONS-1:0] too_hot,
     output wire [   FUNCTIONS-1:0] hot_event,
@@ -129,7 +138,9 @@ module admin_engine #(
 
   wire feature_known, feature_refused, sets;
   wire [31:0] feature_value;
-  wire [2:0] action, page;
+  wire [ 3:0] action;
+  wire [ 2:0] page;
+  wire [31:0] dword0;
   wire [12:0] length, room;
   wire two_pieces = length > room;
   feature_registers #(
@@ -169,7 +180,7 @@ module admin_engine #(
       .action(action),
       .status(end_status),
       .location(end_location),
-      .dword0(end_dword0),
+      .dword0(dword0),
       .page(page),
       .length(length),
       .room(room)
@@ -177,7 +188,10 @@ module admin_engine #(
 
   wire gone = clear[chosen];
   wire deletes = due && !gone && action == DELETE_SQ;
-  wire waits = deletes && !(dropped_reg[chosen] && delete_empty);
+  assign abort_valid = due && !gone && action == ABORT;
+  assign abort_queue_id = cdw10[15:0];
+  assign abort_id = cdw10[31:16];
+  wire waits = (deletes && !(dropped_reg[chosen] && delete_empty)) || (abort_valid && !abort_done);
   assign burst_valid = due && !gone && action == PAGE;
   assign burst_context = {chosen, ADMIN_NUMBER};
   assign burst_address = half_reg[chosen] ? prp2 : prp1;
@@ -188,9 +202,11 @@ module admin_engine #(
 
   assign end_valid   = due && (gone || (action != PAGE && !waits));
   assign end_context = {chosen, ADMIN_NUMBER};
+  assign end_dword0  = action == ABORT ? {31'd0, abort_failed} : dword0;
   assign end_silent  = action == HOLD;
   wire ends = end_valid && end_ready;
   wire acts = ends && !gone;
+  assign over_valid = ends || burst_done;
 
   assign sets = acts && action == SET_FEATURE;
   assign hold_valid = acts && action == HOLD;
@@ -234,7 +250,7 @@ module admin_engine #(
       page_reg[chosen] <= page;
       half_reg[chosen] <= 1'b1;
     end
-    if (ends || burst_done) busy_reg[chosen] <= 1'b0;
+    if (over_valid) busy_reg[chosen] <= 1'b0;
     if (deletes) dropped_reg[chosen] <= 1'b1;
     if (waits) from_reg <= chosen == FUNCTIONS[FUNCTION_WIDTH-1:0] - 1'b1 ? {FUNCTION_WIDTH{1'b0}} : chosen + 1'b1;
     for (i = 0; i < FUNCTIONS; i = i + 1) if (clear[i]) wait_reg[i] <= 7'd0;

@@ -2,7 +2,7 @@
 //
 // admin_path: admin commands from their decoding to their answers, and what is kept for them to ask for.
 //
-// Wiring: admin engine, asynchronous events, the pages that are sent, counters, error log.
+// Wiring: admin engine, asynchronous events, Abort, the pages that are sent, counters, error log.
 
 `resetall
 `timescale 1ns / 1ps
@@ -42,6 +42,37 @@ module admin_path #(
     input wire [            511:0] decoded_second_entry,
     input wire [             10:0] decoded_rejection,
     input wire [              7:0] decoded_byte,
+    input wire [    ROW_WIDTH-1:0] decoded_row,
+    input wire                     decoded_two,
+    input wire [             15:0] decoded_id,
+    input wire [             15:0] decoded_second_id,
+    input wire [              1:0] decoded_aborted,
+
+    // SQE FIFOs: an identifier comes; commands are taken out, of which an Abort has ended some, as is told a cycle later
+    input  wire                     come_valid,
+    input  wire [    ROW_WIDTH-1:0] come_row,
+    input  wire [              3:0] come_slot,
+    input  wire [             15:0] come_id,
+    input  wire                     pop_valid,
+    input  wire                     pop_two,
+    input  wire [    ROW_WIDTH-1:0] pop_row,
+    input  wire [              3:0] pop_slot,
+    output wire [              1:0] pop_aborted,
+    // Whole SQEs in the FIFO of a queue; its completion queue has a slot
+    output wire [    ROW_WIDTH-1:0] search_row,
+    input  wire [             15:0] search_there,
+    input  wire                     search_room,
+    // A context is free; halves of a command that have got their CQEs by an Abort
+    input  wire                     free_valid,
+    input  wire [CONTEXT_WIDTH-1:0] free_context,
+    input  wire [CONTEXT_WIDTH-1:0] look_context,
+    output wire [              1:0] look_aborted,
+    // Aborts a command in flight, or the second half of a pair: taken when it will end so
+    output wire                     abort_valid,
+    input  wire                     abort_ready,
+    output wire [CONTEXT_WIDTH-1:0] abort_context,
+    output wire                     abort_second,
+    input  wire                     abort_taken,
 
     // The queues there are
     input  wire [            (1<<ROW_WIDTH)-1:0] submission_live,
@@ -99,13 +130,14 @@ module admin_path #(
     input wire                      wrong_value,
     input wire [FUNCTION_WIDTH-1:0] wrong_function,
 
-    // An event request is to be completed: when its function's admin CQ has a slot
-    input  wire [     FUNCTIONS-1:0] room,
-    output wire                      event_valid,
-    input  wire                      event_ready,
-    output wire [FUNCTION_WIDTH-1:0] event_function,
-    output wire [              15:0] event_id,
-    output wire [              31:0] event_dword0,
+    // Functions whose admin CQ has a slot; a CQE that no context stands for
+    input  wire [FUNCTIONS-1:0] room,
+    output wire                 event_valid,
+    input  wire                 event_ready,
+    output wire [ROW_WIDTH-1:0] event_row,
+    output wire [         15:0] event_id,
+    output wire [         10:0] event_status,
+    output wire [         31:0] event_dword0,
 
     // Interrupt coalescing of each function, side by side: {time, threshold - 1}, and a bit for each vector left out
     output wire [16*FUNCTIONS-1:0] coalescing,
@@ -122,6 +154,8 @@ module admin_path #(
   wire [15:0] hold_id;
   wire [FUNCTIONS-1:0] hold_full, too_hot, hot_event;
   wire [10:0] end_location;
+  wire go_valid, abort_done, abort_failed, over_valid;
+  wire [15:0] go_queue_id, go_id;
   admin_engine #(
       .FUNCTIONS(FUNCTIONS),
       .FUNCTION_WIDTH(FW),
@@ -172,12 +206,24 @@ module admin_path #(
       .hold_full(hold_full),
       .errors_read_valid(errors_read_valid),
       .health_read_valid(health_read_valid),
+      .abort_valid(go_valid),
+      .abort_queue_id(go_queue_id),
+      .abort_id(go_id),
+      .abort_done(abort_done),
+      .abort_failed(abort_failed),
+      .over_valid(over_valid),
       .too_hot(too_hot),
       .hot_event(hot_event),
       .coalescing(coalescing),
       .uncoalesced(uncoalesced)
   );
 
+  wire withdraw_valid, withdraw_known, withdraw_found, withdraw_take;
+  wire [FW-1:0] withdraw_function, held_function;
+  wire [15:0] withdraw_id, held_id, post_id;
+  wire [31:0] held_dword0;
+  wire held_valid, post_valid;
+  wire [ROW_WIDTH-1:0] post_row;
   async_events #(
       .FUNCTIONS(FUNCTIONS),
       .FUNCTION_WIDTH(FW)
@@ -189,6 +235,12 @@ module admin_path #(
       .hold_function(function_number),
       .hold_id(hold_id),
       .full(hold_full),
+      .withdraw_valid(withdraw_valid),
+      .withdraw_function(withdraw_function),
+      .withdraw_id(withdraw_id),
+      .withdraw_known(withdraw_known),
+      .withdraw_found(withdraw_found),
+      .withdraw_take(withdraw_take),
       .wrong_register(wrong_register),
       .wrong_value(wrong_value),
       .wrong_function(wrong_function),
@@ -197,12 +249,76 @@ module admin_path #(
       .health_read_valid(health_read_valid),
       .read_function(function_number),
       .room(room),
-      .event_valid(event_valid),
-      .event_ready(event_ready),
-      .event_function(event_function),
-      .event_id(event_id),
-      .event_dword0(event_dword0)
+      .event_valid(held_valid),
+      .event_ready(event_ready && !post_valid),
+      .event_function(held_function),
+      .event_id(held_id),
+      .event_dword0(held_dword0)
   );
+
+  abort_unit #(
+      .FUNCTIONS(FUNCTIONS),
+      .FUNCTION_WIDTH(FW),
+      .QUEUE_WIDTH(QUEUE_WIDTH)
+  ) aborts (
+      .clk(clk),
+      .rst(rst),
+      .clear(gone),
+      .start_valid(decoded_valid && decoded_admin && decoded_entry[7:0] == ADMIN_ABORT),
+      .start_function(decoded_context[CONTEXT_WIDTH-1:5]),
+      .start_queue_id(decoded_entry[SQE_CDW10+:16]),
+      .start_id(decoded_entry[SQE_CDW10+16+:16]),
+      .go_valid(go_valid),
+      .go_function(function_number),
+      .go_queue_id(go_queue_id),
+      .go_id(go_id),
+      .done(abort_done),
+      .failed(abort_failed),
+      .over_valid(over_valid),
+      .search_row(search_row),
+      .search_there(search_there),
+      .search_room(search_room),
+      .come_valid(come_valid),
+      .come_row(come_row),
+      .come_slot(come_slot),
+      .come_id(come_id),
+      .pop_valid(pop_valid),
+      .pop_two(pop_two),
+      .pop_row(pop_row),
+      .pop_slot(pop_slot),
+      .pop_aborted(pop_aborted),
+      .decoded_valid(decoded_valid && !decoded_admin),
+      .decoded_context(decoded_context),
+      .decoded_row(decoded_row),
+      .decoded_two(decoded_two),
+      .decoded_id(decoded_id),
+      .decoded_second_id(decoded_second_id),
+      .decoded_aborted(decoded_aborted),
+      .free_valid(free_valid),
+      .free_context(free_context),
+      .look_context(look_context),
+      .look_aborted(look_aborted),
+      .withdraw_valid(withdraw_valid),
+      .withdraw_function(withdraw_function),
+      .withdraw_id(withdraw_id),
+      .withdraw_known(withdraw_known),
+      .withdraw_found(withdraw_found),
+      .withdraw_take(withdraw_take),
+      .post_valid(post_valid),
+      .post_ready(event_ready),
+      .post_row(post_row),
+      .post_id(post_id),
+      .abort_valid(abort_valid),
+      .abort_ready(abort_ready),
+      .abort_context(abort_context),
+      .abort_second(abort_second),
+      .abort_taken(abort_taken)
+  );
+  assign event_valid = post_valid || held_valid;
+  assign event_row = post_valid ? post_row : {held_function, {QUEUE_WIDTH{1'b0}}};
+  assign event_id = post_valid ? post_id : held_id;
+  assign event_status = post_valid ? STATUS_ABORT_REQUESTED : STATUS_SUCCESS;
+  assign event_dword0 = post_valid ? 32'd0 : held_dword0;
 
   // What has ended
   wire ended_valid, ended_first;

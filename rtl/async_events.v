@@ -27,6 +27,14 @@ module async_events #(
     input  wire [              15:0] hold_id,
     output reg  [     FUNCTIONS-1:0] full,
 
+    // A held request of this identifier is looked for while valid; known in the end; taken out, when it was found
+    input  wire                      withdraw_valid,
+    input  wire [FUNCTION_WIDTH-1:0] withdraw_function,
+    input  wire [              15:0] withdraw_id,
+    output wire                      withdraw_known,
+    output wire                      withdraw_found,
+    input  wire                      withdraw_take,
+
     // A doorbell of no queue; a value that cannot be
     input wire                      wrong_register,
     input wire                      wrong_value,
@@ -58,6 +66,24 @@ module async_events #(
   reg [FUNCTIONS-1:0] errors_masked_reg, health_masked_reg;
   reg [FUNCTIONS-1:0] register_reg, value_reg, value_older_reg, heat_reg, was_hot_reg;
 
+  // The request that is looked for: looked at the oldest first; when it is taken out, those behind it move up
+  localparam [1:0] REST = 2'd0;
+  localparam [1:0] LOOK = 2'd1;
+  localparam [1:0] KNOWN = 2'd2;
+  localparam [1:0] MOVE = 2'd3;
+  reg [1:0] state_reg;
+  reg found_reg;
+  reg [2:0] at_reg;
+  reg [FUNCTION_WIDTH-1:0] withdraw_function_reg;
+  wire [2:0] withdraw_held = held_reg[withdraw_function_reg];
+  wire [1:0] withdraw_place = first_reg[withdraw_function_reg] + at_reg[1:0];
+  wire [1:0] next_place = withdraw_place + 2'd1;
+  wire moves = state_reg == MOVE && at_reg + 3'd1 < withdraw_held;
+  wire [15:0] looked_id = id_memory[{withdraw_function_reg, state_reg==MOVE?next_place : withdraw_place}];
+  assign withdraw_known = state_reg == KNOWN;
+  assign withdraw_found = found_reg;
+  wire shrinks = state_reg == MOVE && !moves;
+
   integer f;
   reg found;
   reg [FUNCTIONS-1:0] error_due;
@@ -68,7 +94,8 @@ module async_events #(
     for (f = FUNCTIONS - 1; f >= 0; f = f - 1) begin
       full[f] = held_reg[f] == EVENT_REQUESTS[2:0];
       error_due[f] = (register_reg[f] || value_reg[f]) && !errors_masked_reg[f];
-      if (held_reg[f] != 3'd0 && (error_due[f] || (heat_reg[f] && !health_masked_reg[f])) && room[f] && !clear[f]) begin
+      if (held_reg[f] != 3'd0 && (error_due[f] || (heat_reg[f] && !health_masked_reg[f])) && room[f] && !clear[f] &&
+          !(state_reg != REST && f[FUNCTION_WIDTH-1:0] == withdraw_function_reg)) begin
         found  = 1'b1;
         chosen = f[FUNCTION_WIDTH-1:0];
       end
@@ -85,10 +112,35 @@ module async_events #(
   wire [1:0] hold_place = first_reg[hold_function] + held_reg[hold_function][1:0];
 
   always @(posedge clk) begin
-    if (hold_valid) id_memory[{hold_function, hold_place}] <= hold_id;
+    if (hold_valid || moves)
+      id_memory[hold_valid ? {hold_function, hold_place} : {withdraw_function_reg, withdraw_place}] <=
+          hold_valid ? hold_id : looked_id;
+    case (state_reg)
+      REST:
+      if (withdraw_valid) begin
+        state_reg <= LOOK;
+        at_reg <= 3'd0;
+        withdraw_function_reg <= withdraw_function;
+      end
+      LOOK: begin
+        found_reg <= at_reg != withdraw_held;
+        if (at_reg == withdraw_held || looked_id == withdraw_id) state_reg <= KNOWN;
+        else at_reg <= at_reg + 3'd1;
+      end
+      KNOWN: begin
+        if (withdraw_take) state_reg <= MOVE;
+        else if (!withdraw_valid) state_reg <= REST;
+      end
+      default: begin
+        if (!moves) state_reg <= REST;
+        else if (!hold_valid) at_reg <= at_reg + 3'd1;
+      end
+    endcase
+    if (rst || clear[withdraw_function_reg]) state_reg <= REST;
     for (f = 0; f < FUNCTIONS; f = f + 1) begin
       held_reg[f] <= held_reg[f] + {2'd0, hold_valid && hold_function == f[FUNCTION_WIDTH-1:0]} -
-          {2'd0, taken && chosen == f[FUNCTION_WIDTH-1:0]};
+          {2'd0, taken && chosen == f[FUNCTION_WIDTH-1:0]} -
+          {2'd0, shrinks && withdraw_function_reg == f[FUNCTION_WIDTH-1:0]};
     end
     if (taken) begin
       first_reg[chosen] <= first_reg[chosen] + 2'd1;

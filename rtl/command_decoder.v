@@ -28,6 +28,8 @@ module command_decoder #(
     input wire                     start_valid,
     input wire                     start_pair,
     input wire                     start_orphan,
+    // Halves that an Abort has ended already
+    input wire [              1:0] start_aborted,
     input wire [    ROW_WIDTH-1:0] start_row,
     input wire [CONTEXT_WIDTH-1:0] start_context,
     input wire [            511:0] entry,
@@ -39,6 +41,7 @@ module command_decoder #(
     output reg  [    ROW_WIDTH-1:0] decoded_row,
     output reg  [              2:0] decoded_kind,
     output reg                      decoded_two,
+    output reg  [              1:0] decoded_aborted,
     output reg  [             15:0] decoded_id,
     output reg  [             15:0] decoded_second_id,
     output reg  [             10:0] decoded_status,
@@ -75,6 +78,7 @@ module command_decoder #(
 
   reg [511:0] first_reg, first_old_reg, second_old_reg;
   reg valid_reg, pair_reg, orphan_reg;
+  reg [1:0] aborted_reg;
   reg [ROW_WIDTH-1:0] row_reg;
   reg [CONTEXT_WIDTH-1:0] context_reg;
 
@@ -139,7 +143,12 @@ module command_decoder #(
       NVM_COMPARE: kind = KIND_COMPARE;
       default: kind = KIND_STATUS;
     endcase
-    if (orphan_reg) begin
+    if (aborted_reg[0]) begin
+      // It has its CQE; the second of a pair has none before it.
+      status = STATUS_ABORT_REQUESTED;
+      second_status = STATUS_ABORTED_MISSING_FUSED;
+      byte_to_blame = FLAGS_BYTE;
+    end else if (orphan_reg) begin
       // Half a pair that could be none in any company is invalid, not alone.
       status = fits_half ? STATUS_ABORTED_MISSING_FUSED : STATUS_INVALID_FIELD;
       byte_to_blame = fits_half ? FLAGS_BYTE : OPCODE_BYTE;
@@ -156,6 +165,7 @@ module command_decoder #(
       end
     end
     rejection = status != STATUS_SUCCESS ? status : second_status;
+    if (aborted_reg[1]) second_status = STATUS_ABORT_REQUESTED;
     if (status != STATUS_SUCCESS) kind = KIND_STATUS;
   end
 
@@ -171,6 +181,7 @@ module command_decoder #(
     if (start_valid) begin
       pair_reg <= start_pair;
       orphan_reg <= start_orphan;
+      aborted_reg <= start_aborted;
       row_reg <= start_row;
       context_reg <= start_context;
       first_reg <= entry;
@@ -184,6 +195,7 @@ module command_decoder #(
       decoded_row <= row_reg;
       decoded_kind <= kind;
       decoded_two <= pair_reg;
+      decoded_aborted <= context_reg[4] ? 2'b00 : aborted_reg;
       decoded_id <= first[31:16];
       decoded_second_id <= second[31:16];
       decoded_status <= status;

@@ -43,12 +43,13 @@ module completion_engine #(
     input  wire [             31:0] admin_dword0,
     input  wire                     admin_silent,
 
-    // A completion of the admin queue that no context stands for; its CQ has a slot
-    input  wire                      event_valid,
-    output wire                      event_ready,
-    input  wire [FUNCTION_WIDTH-1:0] event_function,
-    input  wire [              15:0] event_id,
-    input  wire [              31:0] event_dword0,
+    // A completion that no context stands for; its CQ has a slot
+    input  wire                 event_valid,
+    output wire                 event_ready,
+    input  wire [ROW_WIDTH-1:0] event_row,
+    input  wire [         15:0] event_id,
+    input  wire [         10:0] event_status,
+    input  wire [         31:0] event_dword0,
 
     // The second half of a pair whose CQ has two slots: to be parked, and one that has its slot now
     output wire                     park_valid,
@@ -64,6 +65,8 @@ module completion_engine #(
     input  wire                     look_two,
     input  wire [             15:0] look_id,
     input  wire [             15:0] look_second_id,
+    // Halves that have got their CQEs by an Abort
+    input  wire [              1:0] look_aborted,
     output wire [    ROW_WIDTH-1:0] submission_row,
     input  wire [             15:0] submission_head,
     input  wire [  QUEUE_WIDTH-1:0] completion_queue,
@@ -140,29 +143,33 @@ module completion_engine #(
       (ended_valid ? ended_context : (admin_valid ? admin_context : parked_context));
   assign look_context = state_reg == SECOND ? context_reg : first_context;
   wire [10:0] status = state_reg == SECOND ? second_status_reg :
-      (from_ended ? ended_status : (from_admin ? admin_status : (from_parked ? parked_status : STATUS_SUCCESS)));
+      (from_ended ? ended_status : (from_admin ? admin_status : (from_parked ? parked_status :
+      (from_event ? event_status : STATUS_SUCCESS))));
   wire [31:0] dword0 = from_event ? event_dword0 : (state_reg == FIRST && from_admin ? admin_dword0 : 32'd0);
-  wire no_cqe = state_reg == FIRST && from_admin && admin_silent;
+  wire is_second = state_reg == SECOND || from_parked;
+  wire aborted = !from_event && look_aborted[is_second];
+  wire no_cqe = (state_reg == FIRST && from_admin && admin_silent) || aborted;
   wire [FUNCTION_WIDTH-1:0] function_number =
-      from_event ? event_function : look_context[CONTEXT_WIDTH-1-:FUNCTION_WIDTH];
+      from_event ? event_row[ROW_WIDTH-1-:FUNCTION_WIDTH] : look_context[CONTEXT_WIDTH-1-:FUNCTION_WIDTH];
   wire mute = silent[function_number];
 
   wire half = (state_reg == FIRST && any) || state_reg == SECOND || from_parked || from_event;
   wire step = half && (mute || no_cqe || small_ready);
   assign event_ready  = from_event && step;
   assign parked_taken = from_parked && step;
-  wire more = state_reg == FIRST && look_two && !no_cqe && !from_parked && !from_event;
+  wire more = state_reg == FIRST && look_two && !from_parked && !from_event;
   wire parks = more && completion_two_slots && !mute;
   assign park_valid = step && parks;
   assign park_status = from_ended ? ended_second_status : STATUS_SUCCESS;
   assign ended_ready = state_reg == FIRST && from_ended && step;
   assign admin_ready = state_reg == FIRST && from_admin && step;
 
-  assign submission_row = from_event ? {event_function, {QUEUE_WIDTH{1'b0}}} : look_row;
+  assign submission_row = from_event ? event_row : look_row;
   assign post_claims = from_event || from_parked;
   assign completion_row = {function_number, completion_queue};
   assign post_valid = step && !mute && !no_cqe;
-  assign release_valid = step && !mute && no_cqe;
+  // A half that was parked has no slot.
+  assign release_valid = step && !mute && no_cqe && !from_parked;
   assign free_valid = step && !more && !from_event;
   assign free_context = look_context;
 
@@ -171,13 +178,13 @@ module completion_engine #(
       status == STATUS_INVALID_NAMESPACE || status == STATUS_LBA_OUT_OF_RANGE ||
       status == STATUS_ABORTED_MISSING_FUSED;
   wire admin_again = status != STATUS_SUCCESS && status != STATUS_ASYNC_EVENT_LIMIT_EXCEEDED;
-  wire again = look_context[4] ? admin_again : io_again;
-  wire [15:0] id = from_event ? event_id : (state_reg == SECOND || from_parked ? look_second_id : look_id);
+  wire again = !from_event && (look_context[4] ? admin_again : io_again);
+  wire [15:0] id = from_event ? event_id : (is_second ? look_second_id : look_id);
   wire [15:0] queue_id = {{(16 - QUEUE_WIDTH) {1'b0}}, submission_row[QUEUE_WIDTH-1:0]};
   wire [127:0] entry = {again, 3'b000, status, completion_phase, id, queue_id, submission_head, 32'd0, dword0};
 
   assign note_valid = post_valid && !from_event;
-  assign note_second = state_reg == SECOND || from_parked;
+  assign note_second = is_second;
   assign note_id = id;
   assign note_status = status;
   assign note_second_status = from_ended ? ended_second_status : STATUS_SUCCESS;
@@ -185,7 +192,9 @@ module completion_engine #(
   // The message behind it
   reg [FUNCTION_WIDTH-1:0] raise_function_reg;
   reg [4:0] raise_vector_reg;
-  reg raise_two_reg, raise_io_reg;
+  reg posted_reg, raise_two_reg, raise_io_reg;
+  wire posts = !mute && !no_cqe;
+  wire first_posted = state_reg == SECOND && posted_reg;
   wire in_interrupt = state_reg == INTERRUPT && small_ready;
   assign raise_valid = in_interrupt && !silent[raise_function_reg];
   assign raise_function = raise_function_reg;
@@ -212,10 +221,11 @@ module completion_engine #(
       second_status_reg <= from_ended ? ended_second_status : STATUS_SUCCESS;
       raise_function_reg <= function_number;
       raise_vector_reg <= completion_vector;
-      raise_two_reg <= state_reg == SECOND;
+      posted_reg <= posts;
+      raise_two_reg <= first_posted && posts;
       raise_io_reg <= submission_row[QUEUE_WIDTH-1:0] != {QUEUE_WIDTH{1'b0}};
       if (more && !parks) state_reg <= SECOND;
-      else state_reg <= completion_interrupts && !mute && !no_cqe ? INTERRUPT : FIRST;
+      else state_reg <= completion_interrupts && (posts || first_posted) ? INTERRUPT : FIRST;
     end
     if (in_interrupt) state_reg <= FIRST;
     if (rst) begin

@@ -13,8 +13,8 @@
 //       tuser[84:0]: [3:0] first byte enables  [7:4] last byte enables  [39:8] byte enables  [40] first
 //       beat  [41] discontinue  [84:42] not looked at
 //   CC  descriptor 12 B, data from bit 96
-//       [6:0] lower address  [9:8] address type  [28:16] byte count  [42:32] dword count
-//       [45:43] completion status (0 success, 1 unsupported request)  [46] poisoned
+//       [6:0] lower address  [9:8] address type  [28:16] byte count  [29] locked read
+//       [42:32] dword count  [45:43] completion status (0 success, 1 unsupported request)  [46] poisoned
 //       [63:48] requester ID  [71:64] tag  [79:72] completer function  [87:80] completer bus (0)
 //       [88] completer ID enable (0)  [91:89] traffic class  [94:92] attributes
 //       tuser[32:0]: [0] discontinue (0)  [32:1] parity (0)
@@ -34,7 +34,7 @@
 //       [42] discontinue  [74:43] parity (not looked at)
 //
 // Side-bands hold one bit for each function, bit 0 the PF, bit 1 + n VF n; they may change in any cycle and hold
-// from the cycle after. The 4-bit tready copies and the pairs of cfg_* and cfg_vf_* of the block are joined outside.
+// from the second cycle after, but that a function that may not send is heard at once. The 4-bit tready copies and the pairs of cfg_* and cfg_vf_* of the block are joined outside.
 
 `resetall
 `timescale 1ns / 1ps
@@ -232,7 +232,30 @@ module nvme_controller #(
   wire [31:0] write_data, read_data, file_data, msix_data;
   wire [FUNCTIONS-1:0] answers, ready, runs, draining, resetting, quiet, functions_idle, tags_busy, rq_waits;
   wire registers_busy;
-  wire hot = hot_reset;
+
+  // Side-bands, a cycle old: no path begins at their pins but the one that stops RQ at once.
+  reg [2:0] max_payload_reg, max_read_request_reg;
+  reg boundary_128_reg, hot;
+  reg [16:0] space_bytes_reg;
+  reg [ 8:0] space_headers_reg;
+  reg [FUNCTIONS-1:0] function_enable_reg, bus_master_reg, msix_enable_reg, msix_mask_reg, flr_reg;
+  reg [ 63:0] blocks_reg;
+  reg [159:0] serial_number_reg;
+  always @(posedge clk) begin
+    max_payload_reg <= cfg_max_payload;
+    max_read_request_reg <= cfg_max_read_req;
+    boundary_128_reg <= cfg_rcb_status;
+    space_bytes_reg <= completion_space_bytes;
+    space_headers_reg <= completion_space_headers;
+    function_enable_reg <= cfg_function_enable;
+    bus_master_reg <= cfg_bus_master_enable;
+    msix_enable_reg <= cfg_msix_enable;
+    msix_mask_reg <= cfg_msix_mask;
+    flr_reg <= cfg_flr_in_process;
+    hot <= hot_reset;
+    blocks_reg <= namespace_blocks;
+    serial_number_reg <= serial_number;
+  end
   wire [FUNCTIONS-1:0] gone = draining | {FUNCTIONS{hot}};
 
   assign pcie_cq_np_req   = 1'b1;
@@ -249,6 +272,7 @@ module nvme_controller #(
       .m_axis_cq_tdata(m_axis_cq_tdata),
       .m_axis_cq_tlast(m_axis_cq_tlast),
       .m_axis_cq_tvalid(m_axis_cq_tvalid),
+      .m_axis_cq_enables(m_axis_cq_tuser[7:0]),
       .m_axis_cq_discontinue(m_axis_cq_tuser[41]),
       .m_axis_cq_tready(m_axis_cq_tready),
       .s_axis_cc_tdata(s_axis_cc_tdata),
@@ -287,11 +311,11 @@ module nvme_controller #(
       .read_function(read_function),
       .read_address(read_address),
       .read_data(file_data),
-      .function_enable(cfg_function_enable),
-      .bus_master(cfg_bus_master_enable),
-      .flr_in_process(cfg_flr_in_process),
+      .function_enable(function_enable_reg),
+      .bus_master(bus_master_reg),
+      .flr_in_process(flr_reg),
       .flr_done(cfg_flr_done),
-      .hot_reset(hot_reset),
+      .hot_reset(hot),
       .answers(answers),
       .ready(ready),
       .runs(runs),
@@ -324,6 +348,8 @@ module nvme_controller #(
   wire [15:0] create_last, submission_head;
   wire [QW-1:0] create_completion_queue, pop_completion_queue, submission_completion_queue;
   wire [4:0] create_vector, fetch_count, completion_vector;
+  wire [ROW-1:0] search_row;
+  wire [15:0] search_there;
   wire delete_empty, fetch_valid, fetch_ready, pop_valid, pop_two, completion_phase, completion_interrupts;
   wire completion_two_slots;
   wire [3:0] fetch_slot, pop_slot;
@@ -352,18 +378,23 @@ module nvme_controller #(
   wire [4:0] rc_next = rc_word[7:3] + 5'd1;
   wire [4:0] rc_lane_0_word = rc_split == 3'd0 ? rc_word[7:3] : rc_next;
   wire [4:0] rc_lane_4_word = rc_split <= 3'd4 ? rc_word[7:3] : rc_next;
+  wire fuse_valid = entries_valid && rc_lanes[0] && !rc_lane_0_word[0];
   wire entries_end = rc_end_valid && rc_end_kind == FOR_ENTRIES;
   assign fatal_function = rc_end_owner[ROW-1:QW];
   assign fatal_valid = entries_end && rc_end_failed && !draining[fatal_function];
 
   // Largest read: MRRS, but no more than the receiver's space for completions takes
-  wire [ 8:0] most_headers = completion_space_headers > 9'd1 ? completion_space_headers - 9'd1 : 9'd1;
-  wire [15:0] header_bytes = cfg_rcb_status ? {most_headers, 7'd0} : {1'b0, most_headers, 6'd0};
-  wire [16:0] space = {1'b0, header_bytes} < completion_space_bytes ? {1'b0, header_bytes} : completion_space_bytes;
-  wire [12:0] request_bytes = 13'd128 << cfg_max_read_req;
+  wire [ 8:0] most_headers = space_headers_reg > 9'd1 ? space_headers_reg - 9'd1 : 9'd1;
+  wire [15:0] header_bytes = boundary_128_reg ? {most_headers, 7'd0} : {1'b0, most_headers, 6'd0};
+  wire [16:0] space = {1'b0, header_bytes} < space_bytes_reg ? {1'b0, header_bytes} : space_bytes_reg;
+  wire [12:0] request_bytes = 13'd128 << max_read_request_reg;
   wire [16:0] limited = {4'd0, request_bytes} < space ? {4'd0, request_bytes} : space;
-  wire [16:0] most_bytes = limited < 17'd128 ? 17'd128 : {limited[16:6], 6'd0};
-  wire [ 4:0] fetch_most = most_bytes >= 17'd1024 ? 5'd16 : most_bytes[10:6];
+  reg  [16:0] most_bytes;
+  reg  [ 4:0] fetch_most;
+  always @(posedge clk) begin
+    most_bytes <= limited < 17'd128 ? 17'd128 : {limited[16:6], 6'd0};
+    fetch_most <= limited < 17'd128 ? 5'd2 : limited >= 17'd1024 ? 5'd16 : limited[10:6];
+  end
 
   sq_table #(
       .FUNCTIONS(FUNCTIONS),
@@ -402,7 +433,7 @@ module nvme_controller #(
       .here_valid(entries_valid && rc_lanes[7] && rc_word[3]),
       .here_row(rc_owner[ROW-1:0]),
       .here_slot(rc_word[7:4]),
-      .fuse_valid(entries_valid && rc_lanes[0] && !rc_lane_0_word[0]),
+      .fuse_valid(fuse_valid),
       .fuse_slot(rc_lane_0_word[4:1]),
       .fuse_value(rc_data[9:8]),
       .fuse_moves(rc_data[7:0] == NVM_READ || rc_data[7:0] == NVM_WRITE || rc_data[7:0] == NVM_COMPARE),
@@ -428,6 +459,8 @@ module nvme_controller #(
       .look_row(submission_row),
       .look_head(submission_head),
       .look_completion_queue(submission_completion_queue),
+      .search_row(search_row),
+      .search_there(search_there),
       .completion_queues(completion_queues)
   );
 
@@ -539,6 +572,7 @@ module nvme_controller #(
   wire [511:0] decoded_entry, decoded_second_entry;
   wire [10:0] decoded_rejection;
   wire [ 7:0] decoded_byte;
+  wire [1:0] decoded_aborted, pop_aborted;
 
   command_decoder #(
       .CONTEXT_WIDTH(CTX),
@@ -549,10 +583,11 @@ module nvme_controller #(
   ) decoder (
       .clk(clk),
       .rst(rst),
-      .namespace_blocks(namespace_blocks),
+      .namespace_blocks(blocks_reg),
       .start_valid(start_valid),
       .start_pair(start_pair),
       .start_orphan(start_orphan),
+      .start_aborted(pop_aborted),
       .start_row(start_row),
       .start_context(start_context),
       .entry(entry),
@@ -562,6 +597,7 @@ module nvme_controller #(
       .decoded_row(decoded_row),
       .decoded_kind(decoded_kind),
       .decoded_two(decoded_two),
+      .decoded_aborted(decoded_aborted),
       .decoded_id(decoded_id),
       .decoded_second_id(decoded_second_id),
       .decoded_status(decoded_status),
@@ -578,18 +614,19 @@ module nvme_controller #(
 
   // The data path
   wire [CTX-1:0] end_context, ended_context, sent_context, page_context, admin_burst_context, data_read_context;
-  wire [CTX-1:0] lock_wait_context;
+  wire [CTX-1:0] lock_wait_context, abort_context;
+  wire abort_valid, abort_ready, abort_second, abort_taken;
+  wire [1:0] end_aborted;
   wire [ROW-1:0] end_row;
   wire end_two, ended_valid, ended_ready, data_read, data_read_ready, data_read_half, sent_valid, sent_last;
   wire [15:0] end_id, end_second_id;
   wire [10:0] ended_status, ended_second_status;
   wire [11:0] data_read_dword;
-  wire list_read, list_read_ready, abort_ready, abort_taken;
+  wire list_read, list_read_ready;
   wire [CTX-1:0] list_read_context;
   wire [63:0] list_read_address;
   wire [12:0] list_read_bytes;
   wire [5:0] list_read_dword;
-  wire unused_yet = &{1'b0, abort_ready, abort_taken};
   wire [FW-1:0] data_function;
   wire [63:0] data_read_address, admin_burst_address;
   wire [12:0] data_read_bytes, admin_burst_length;
@@ -612,8 +649,8 @@ module nvme_controller #(
       .clk(clk),
       .rst(rst),
       .gone(gone),
-      .forget(hot_reset),
-      .max_payload(cfg_max_payload),
+      .forget(hot),
+      .max_payload(max_payload_reg),
       .most_bytes(most_bytes),
       .decoded_valid(decoded_valid),
       .decoded_admin(decoded_admin),
@@ -639,11 +676,6 @@ module nvme_controller #(
       .ended_context(ended_context),
       .ended_status(ended_status),
       .ended_second_status(ended_second_status),
-      .abort_valid(1'b0),
-      .abort_ready(abort_ready),
-      .abort_context({CTX{1'b0}}),
-      .abort_second(1'b0),
-      .abort_taken(abort_taken),
       .list_read(list_read),
       .list_read_ready(list_read_ready),
       .list_read_context(list_read_context),
@@ -685,6 +717,11 @@ module nvme_controller #(
       .page_context(page_context),
       .page_word(page_word),
       .page_data(page_data),
+      .abort_valid(abort_valid),
+      .abort_ready(abort_ready),
+      .abort_context(abort_context),
+      .abort_second(abort_second),
+      .abort_taken(abort_taken),
       .lock_wait_valid(lock_wait_valid),
       .lock_wait_context(lock_wait_context),
       .data_valid(data_valid),
@@ -743,8 +780,9 @@ module nvme_controller #(
 
   // Admin commands, events, logs
   wire event_valid, event_ready, admin_end, admin_end_ready, admin_silent;
-  wire [FW-1:0] event_function;
+  wire [ROW-1:0] event_row;
   wire [15:0] event_id;
+  wire [10:0] event_status;
   wire [31:0] event_dword0;
   wire [16*FUNCTIONS-1:0] coalescing;
   wire [32*FUNCTIONS-1:0] uncoalesced;
@@ -768,8 +806,8 @@ module nvme_controller #(
       .clk(clk),
       .rst(rst),
       .gone(gone),
-      .namespace_blocks(namespace_blocks),
-      .serial_number(serial_number),
+      .namespace_blocks(blocks_reg),
+      .serial_number(serial_number_reg),
       .decoded_valid(decoded_valid),
       .decoded_admin(decoded_admin),
       .decoded_context(decoded_context),
@@ -779,6 +817,32 @@ module nvme_controller #(
       .decoded_second_entry(decoded_second_entry),
       .decoded_rejection(decoded_rejection),
       .decoded_byte(decoded_byte),
+      .decoded_row(decoded_row),
+      .decoded_two(decoded_two),
+      .decoded_id(decoded_id),
+      .decoded_second_id(decoded_second_id),
+      .decoded_aborted(decoded_aborted),
+      .come_valid(fuse_valid),
+      .come_row(rc_owner[ROW-1:0]),
+      .come_slot(rc_lane_0_word[4:1]),
+      .come_id(rc_data[31:16]),
+      .pop_valid(pop_valid),
+      .pop_two(pop_two),
+      .pop_row(pop_row),
+      .pop_slot(pop_slot),
+      .pop_aborted(pop_aborted),
+      .search_row(search_row),
+      .search_there(search_there),
+      .search_room(room_one[{search_row[ROW-1:QW], completion_queues[search_row*QW+:QW]}]),
+      .free_valid(free_valid),
+      .free_context(free_context),
+      .look_context(end_context),
+      .look_aborted(end_aborted),
+      .abort_valid(abort_valid),
+      .abort_ready(abort_ready),
+      .abort_context(abort_context),
+      .abort_second(abort_second),
+      .abort_taken(abort_taken),
       .submission_live(submission_live),
       .completion_live(completion_live),
       .completion_queues(completion_queues),
@@ -827,8 +891,9 @@ module nvme_controller #(
       .room(admin_room_one),
       .event_valid(event_valid),
       .event_ready(event_ready),
-      .event_function(event_function),
+      .event_row(event_row),
       .event_id(event_id),
+      .event_status(event_status),
       .event_dword0(event_dword0),
       .coalescing(coalescing),
       .uncoalesced(uncoalesced)
@@ -873,8 +938,9 @@ module nvme_controller #(
       .admin_silent(admin_silent),
       .event_valid(event_valid),
       .event_ready(event_ready),
-      .event_function(event_function),
+      .event_row(event_row),
       .event_id(event_id),
+      .event_status(event_status),
       .event_dword0(event_dword0),
       .park_valid(park_valid),
       .park_status(park_status),
@@ -887,6 +953,7 @@ module nvme_controller #(
       .look_two(end_two),
       .look_id(end_id),
       .look_second_id(end_second_id),
+      .look_aborted(end_aborted),
       .submission_row(submission_row),
       .submission_head(submission_head),
       .completion_queue(submission_completion_queue),
@@ -955,7 +1022,7 @@ module nvme_controller #(
       .clk(clk),
       .rst(rst),
       .clear(gone),
-      .enable(cfg_msix_enable),
+      .enable(msix_enable_reg),
       .settings(coalescing),
       .left_out(uncoalesced),
       .completed_valid(raise_valid),
@@ -976,10 +1043,10 @@ module nvme_controller #(
   ) msix (
       .clk(clk),
       .rst(rst),
-      .enable(cfg_msix_enable),
-      .mask(cfg_msix_mask | gone),
+      .enable(msix_enable_reg),
+      .mask(msix_mask_reg | gone),
       .clear_pending(gone),
-      .clear_table(resetting | {FUNCTIONS{hot}} | ~cfg_function_enable),
+      .clear_table(resetting | {FUNCTIONS{hot}} | ~function_enable_reg),
       .write_valid(write_valid && write_address[13:12] == 2'd2),
       .write_function(write_function),
       .write_address(write_address[11:2]),
@@ -1054,9 +1121,9 @@ module nvme_controller #(
   ) tags (
       .clk(clk),
       .rst(rst),
-      .space_bytes(completion_space_bytes),
-      .space_headers(completion_space_headers),
-      .boundary_128(cfg_rcb_status),
+      .space_bytes(space_bytes_reg),
+      .space_headers(space_headers_reg),
+      .boundary_128(boundary_128_reg),
       .take_valid(any_read),
       .take_ready(take_ready),
       .take_function(push_function),
@@ -1081,7 +1148,7 @@ module nvme_controller #(
       .late_ready(late_ready),
       .late_tag(late_tag),
       .late_purpose(late_purpose),
-      .forget(hot_reset),
+      .forget(hot),
       .busy(tags_busy)
   );
 
@@ -1090,7 +1157,7 @@ module nvme_controller #(
       .POSITION_WIDTH(POSITION)
   ) router (
       .clk(clk),
-      .rst(rst || hot_reset),
+      .rst(rst || hot),
       .m_axis_rc_tdata(m_axis_rc_tdata),
       .m_axis_rc_tkeep(m_axis_rc_tkeep),
       .m_axis_rc_tlast(m_axis_rc_tlast),
@@ -1133,7 +1200,7 @@ module nvme_controller #(
   ) requests (
       .clk(clk),
       .rst(rst),
-      .may_send(cfg_bus_master_enable & cfg_function_enable & ~gone),
+      .may_send(cfg_bus_master_enable & cfg_function_enable & ~draining & ~{FUNCTIONS{hot_reset || hot}}),
       .read_credit(pcie_tfc_nph_av > 2'd1 && pcie_tfc_npd_av > 2'd1),
       .posted_valid(ce_valid),
       .posted_ready(ce_ready),
@@ -1170,7 +1237,7 @@ module nvme_controller #(
       .rst(rst),
       .busy(!(&functions_idle) || tags_busy != 0 || rq_waits != 0 || s_axis_rq_tvalid || s_axis_cc_tvalid ||
           !m_axis_cq_tready || m_axis_cq_tvalid || fetch_wanted || dispatch_busy || registers_busy || coalescer_busy ||
-          event_valid || parked_valid || pending_valid || cfg_flr_in_process != 0 || hot_reset),
+          event_valid || parked_valid || pending_valid || flr_reg != 0 || hot),
       .idle(idle)
   );
 

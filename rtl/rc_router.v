@@ -83,12 +83,13 @@ module rc_router #(
   reg [POSITION_WIDTH-1:0] position_reg;
   reg used_reg, bad_reg, ends_reg, within_reg;
   reg [5:0] tag_reg;
+  reg [10:0] dwords_reg;
 
   wire [3:0] error_code = data_reg[15:12];
   wire completed = data_reg[30];
-  wire [10:0] dwords = data_reg[42:32];
+  wire [10:0] dwords = sof_reg ? data_reg[42:32] : dwords_reg;
   wire poisoned = data_reg[46];
-  assign look_tag = data_reg[69:64];
+  assign look_tag = sof_reg ? data_reg[69:64] : tag_reg;
   wire bad_now = error_code != 4'd0 || poisoned || (completed && dwords < look_remaining_dwords) ||
       dwords > look_remaining_dwords;
 
@@ -101,14 +102,14 @@ module rc_router #(
       look_purpose[POSITION_WIDTH-1:0] + {{(POSITION_WIDTH - 11) {1'b0}}, look_received_dwords} -
       {{(POSITION_WIDTH - 2) {1'b0}}, 2'd3} : position_reg;
 
-  assign come_valid  = valid_reg && sof_reg && used;
+  // Not before its last beat: until then the tag is the completion's.
+  assign come_valid = valid_reg && last_reg && used;
   assign come_dwords = dwords;
-  assign come_last   = ends;
+  assign come_last = ends;
 
-  wire [5:0] tag = sof_reg ? data_reg[69:64] : tag_reg;
   assign quarantine_valid = valid_reg && used && last_reg && (bad || discontinue_reg) && !ends;
-  assign quarantine_tag = tag;
-  assign late_ready = !(valid_reg && last_reg) && !((valid_reg || within_reg) && tag == late_tag);
+  assign quarantine_tag = look_tag;
+  assign late_ready = !(valid_reg && last_reg) && !((valid_reg || within_reg) && look_tag == late_tag);
   wire late = late_valid && late_ready;
 
   // Lane l of the word takes dword (l - rotation) of the beat.
@@ -135,7 +136,8 @@ module rc_router #(
     end_failed <= late || bad || discontinue_reg;
     if (valid_reg) begin
       within_reg <= !last_reg;
-      tag_reg <= tag;
+      tag_reg <= look_tag;
+      dwords_reg <= dwords;
       purpose_reg <= purpose;
       used_reg <= used;
       bad_reg <= bad;

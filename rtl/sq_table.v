@@ -109,6 +109,10 @@ module sq_table #(
     output wire [           15:0] look_head,
     output wire [QUEUE_WIDTH-1:0] look_completion_queue,
 
+    // Whole SQEs in a row's FIFO, by slot
+    input  wire [ROW_WIDTH-1:0] search_row,
+    output wire [         15:0] search_there,
+
     // Completion queues of all rows, side by side
     output wire [(1<<ROW_WIDTH)*QUEUE_WIDTH-1:0] completion_queues
 );
@@ -260,6 +264,12 @@ module sq_table #(
   assign look_head = looked_at[15:0];
   assign look_completion_queue = completion_queues_reg[look_row*QUEUE_WIDTH+:QUEUE_WIDTH];
   assign completion_queues = completion_queues_reg;
+
+  // Searching: a slot before the first place belongs to the next round.
+  wire [25:0] searched = pop_new_reg[search_row] ? 26'd0 : pop_memory[search_row];
+  wire [15:0] search_arrived = arrived_new_reg[search_row] ? 16'd0 : arrived_memory[search_row];
+  wire [15:0] this_round = 16'hffff << searched[19:16];
+  assign search_there = search_arrived ^ (searched[20] ? this_round : ~this_round);
 
   // Deleting
   wire [30:0] delete_fetch = fetch_new_reg[delete_row] ? 31'd0 : fetch_memory[delete_row];

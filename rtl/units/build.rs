@@ -21,6 +21,8 @@ mod verilated {
         ("prp_memory", "prp_memory", &[]),
         ("prp_walker", "prp_walker", &[]),
         ("range_lock", "range_lock", &[]),
+        ("cq_table", "cq_table", &[]),
+        ("admin_path", "admin_path", &[]),
         ("segment_reads", "segment_reads", &[]),
         ("buffer_turns", "buffer_turns", &[]),
         ("buffer_map", "buffer_map", &[]),

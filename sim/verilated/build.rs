@@ -64,6 +64,9 @@ mod verilated {
         }
     }
 
+    /// Verilator's name for the level that `clk` had at the last evaluation.
+    const CLOCK_BEFORE: &str = "__Vtrigprevexpr___TOP__clk__0";
+
     impl Variant {
         fn class(&self) -> String {
             let Self {
@@ -297,7 +300,16 @@ mod verilated {
     /// The shim of one class, with the ports that its header declares.
     fn shim_of(class: &str, folder: &Path, root: &Path) -> String {
         let header = fs::read_to_string(folder.join(format!("{class}.h"))).expect("its header");
-        let mut text = format!("#define TOP {class}\n#include \"{class}.h\"\n#define PORTS \\\n");
+        let mut text = format!("#define TOP {class}\n#include \"{class}.h\"\n");
+        // Where this Verilator keeps the clock's level before.
+        let root_header = format!("{class}___024root.h");
+        let declarations =
+            fs::read_to_string(folder.join(&root_header)).expect("its root's header");
+        if declarations.contains(CLOCK_BEFORE) {
+            let _ = writeln!(text, "#include \"{root_header}\"");
+            let _ = writeln!(text, "#define CLOCK_BEFORE {CLOCK_BEFORE}");
+        }
+        text.push_str("#define PORTS \\\n");
         for line in header.lines().map(str::trim) {
             let declaration = line
                 .strip_prefix("VL_IN")

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::report::Report;
 use crate::step::{cargo, run as step};
-use crate::{parameters, verilog};
+use crate::{parameters, testbench, verilog};
 
 pub(crate) fn run() -> Result<Report> {
     let mut report = Report::default();
@@ -30,5 +30,6 @@ pub(crate) fn run() -> Result<Report> {
     report.rows.push(step("documentation", doc)?);
     report.rows.extend(verilog::lint()?);
     report.rows.extend(parameters::lint()?);
+    report.rows.extend(testbench::lint()?);
     Ok(report)
 }

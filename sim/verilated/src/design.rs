@@ -20,7 +20,7 @@ pub(crate) struct RawDesign {
     model: *mut c_void,
     ports: *const RawPort,
     port_count: usize,
-    clock: extern "C" fn(*mut c_void, u8),
+    cycle: extern "C" fn(*mut c_void),
     record: extern "C" fn(*mut c_void, *const c_char) -> bool,
     close: extern "C" fn(*mut c_void),
 }
@@ -51,10 +51,10 @@ impl Design {
         }
     }
 
-    /// Drives the clock to `level` and evaluates.
+    /// One clock cycle: what stands at the inputs is taken at its rising edge, and the outputs follow.
     #[inline]
-    pub(crate) fn clock(&mut self, level: bool) {
-        (self.0.clock)(self.0.model, u8::from(level));
+    pub(crate) fn cycle(&mut self) {
+        (self.0.cycle)(self.0.model);
     }
 
     /// Records waves from now on; false when the file cannot be made, or this build has no waves.

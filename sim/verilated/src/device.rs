@@ -1,16 +1,18 @@
 //! The device: the design, and the user's side of the PCIe block around it, cycle by cycle.
 //!
-//! A cycle is: drive the inputs, settle, look at what passes before the rising edge, the edge. What
-//! passes is stamped with the cycle, so a stamp means the same as the model's.
+//! A cycle is: drive the inputs, look at what passes before the rising edge, the edge. All outputs
+//! are registers, so they stand from the edge before. What passes is stamped with the cycle, so a
+//! stamp means the same as the model's.
 
 use std::fmt;
 
-use nvme_model::CommandTrace;
+use nvme_model::{CommandTrace, LockEvent};
 use pcie_host::endpoint::{
     Cycle, Endpoint, FunctionId, Inbound, MemoryRead, MemoryWrite, Port, ReadStatus,
 };
 
 use crate::design::{Design, Pin};
+use crate::locks::Locks;
 use crate::memory::{Latency, Memory};
 use crate::options::{RtlError, RtlOptions};
 use crate::reads::{Data, Reads};
@@ -35,6 +37,7 @@ pub struct RtlDevice {
     cc: Sink,
     rq: Sink,
     idle: Option<Pin<u8>>,
+    locks: Option<Locks>,
     side_band: SideBand,
     memory: Memory,
     design: Design,
@@ -108,6 +111,7 @@ impl RtlDevice {
             cc: Sink::new(&design, "s_axis_cc", stalls(2)),
             rq: Sink::new(&design, "s_axis_rq", stalls(3)),
             idle: design.optional_pin("idle"),
+            locks: Locks::new(&design),
             side_band: SideBand::new(&design),
             memory: Memory::new(&design, options.medium, latency, options.stalls),
             design,
@@ -131,8 +135,7 @@ impl RtlDevice {
         let reset: Pin<u8> = device.design.pin("rst");
         reset.set(1);
         for _ in 0..RESET_CYCLES {
-            device.design.clock(false);
-            device.design.clock(true);
+            device.design.cycle();
         }
         reset.set(0);
         Ok(device)
@@ -160,6 +163,19 @@ impl RtlDevice {
         std::mem::take(&mut self.watch.traces)
     }
 
+    /// Keeps the steps of the range lock from now on, or no longer.
+    pub fn trace_locks(&mut self, keep: bool) {
+        if let Some(locks) = &mut self.locks {
+            locks.keeps = keep;
+        }
+    }
+
+    /// Takes the steps of the range lock kept so far; `None` when the design has no ports for them.
+    pub fn take_lock_trace(&mut self) -> Option<Vec<LockEvent>> {
+        let locks = self.locks.as_mut()?;
+        Some(std::mem::take(&mut locks.events))
+    }
+
     /// Has the design, or what is around it, anything to do before the host does something?
     fn is_busy(&self) -> bool {
         if !(self.cq.beats.is_empty() && self.rc.beats.is_empty())
@@ -185,7 +201,6 @@ impl RtlDevice {
         self.cc.drive();
         self.rq.drive();
         self.memory.drive(now);
-        self.design.clock(false);
 
         let mut active = self.cq.sample() | self.rc.sample() | self.memory.sample(now);
         if self.rq.is_offered() || self.cc.is_offered() {
@@ -197,8 +212,11 @@ impl RtlDevice {
         if let Some((beat, begins)) = self.rq.sample() {
             self.request(now, &beat, begins, port);
         }
+        if let Some(locks) = &mut self.locks {
+            locks.sample(now);
+        }
         let done = self.side_band.sample();
-        self.design.clock(true);
+        self.design.cycle();
         self.evaluated += 1;
 
         self.cq.after_edge();

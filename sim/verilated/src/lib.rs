@@ -15,6 +15,7 @@
 //! | `reads` | the endpoint's outstanding reads |
 //! | `registers` | the host's accesses to BAR0 |
 //! | `device` | all of it, cycle by cycle |
+//! | `locks` | the steps of the range lock, by its trace ports |
 //! | `watch` | what passes the port, read as NVMe: the cycles of each command |
 //!
 //! Built with the cargo feature `verilator` only; without it the crate is empty. What breaks a rule of
@@ -25,6 +26,8 @@
 mod design;
 #[cfg(feature = "verilator")]
 mod device;
+#[cfg(feature = "verilator")]
+mod locks;
 #[cfg(feature = "verilator")]
 mod memory;
 #[cfg(feature = "verilator")]

@@ -1,5 +1,6 @@
 //! Fused Compare-and-Write (NVMe 1.1 §4.7, §6.2): every rule with a test of its own.
 
+pub mod aborted;
 pub mod adjacency;
 pub mod atomicity;
 pub mod failure;
