@@ -109,7 +109,9 @@ pub(crate) struct Sink {
     ready: Pin<u8>,
     is_ready: bool,
     /// The next beat begins a TLP.
-    pub(crate) begins: bool,
+    begins: bool,
+    /// The TLP under way had begun when the link went: nobody gets what is left of it.
+    discards: bool,
     /// What the endpoint has offered and must keep, while it is not taken.
     kept: Option<([u32; BEAT_DWORDS], u64)>,
     stalls: Stalls,
@@ -128,6 +130,7 @@ impl Sink {
             ready,
             is_ready: true,
             begins: true,
+            discards: false,
             kept: None,
             stalls,
         }
@@ -174,6 +177,10 @@ impl Sink {
         self.kept = None;
         let last = self.last.get() != 0;
         let begins = std::mem::replace(&mut self.begins, last);
+        if self.discards {
+            self.discards = !last;
+            return None;
+        }
         let beat = OutBeat {
             data,
             keep: self.keep.get(),
@@ -183,9 +190,9 @@ impl Sink {
         Some((beat, begins))
     }
 
-    /// The link is gone, and with it what had begun.
+    /// The link is gone, and with it what had begun. The endpoint sends the rest of it all the same.
     pub(crate) fn clear(&mut self) {
-        self.begins = true;
+        self.discards = !self.begins;
         self.kept = None;
     }
 }
