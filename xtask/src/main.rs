@@ -1,4 +1,4 @@
-//! What a developer runs: `cargo xtask setup | test | lint | generate | prove | parameters | twin | bench`.
+//! What a developer runs: `cargo xtask setup | test | lint | generate | prove | parameters | synth | twin | bench`.
 //!
 //! Every command exits 1 when something it checks fails, prints a table for people, and the same
 //! as JSON with `--json` (stdout is then JSON only; everything else goes to stderr).
@@ -9,6 +9,7 @@ mod parameters;
 mod report;
 mod setup;
 mod step;
+mod synthesis;
 mod test;
 mod testbench;
 mod twin;
@@ -62,6 +63,13 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// What the controller takes of an FPGA, and its worst path without routing, by Yosys (minutes; part
+    /// of `test --full`); exits 1 when a "must" is missed.
+    Synth {
+        /// Each module's share, too, by a second run.
+        #[arg(long)]
+        modules: bool,
+    },
     /// Measure every figure the project promises; exits 1 when a "must" is missed.
     Bench {
         /// Only the rows whose name contains this text.
@@ -93,6 +101,7 @@ fn main() -> ExitCode {
         Command::Generate => generate(),
         Command::Prove => verilog::proofs().map(|rows| report::Report { rows }),
         Command::Parameters => parameters::run(),
+        Command::Synth { modules } => synthesis::run(modules),
         Command::Twin { arguments: own } => return twin::run(&own, arguments.json),
         Command::Bench {
             rtl: true, smoke, ..

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::report::Report;
 use crate::step::{cargo, run as step};
-use crate::{bench, lint, parameters, setup, testbench, verilog};
+use crate::{bench, lint, parameters, setup, synthesis, testbench, verilog};
 
 pub(crate) fn run(full: bool) -> Result<Report> {
     let mut report = setup::run()?;
@@ -27,6 +27,7 @@ pub(crate) fn run(full: bool) -> Result<Report> {
     if full {
         report.rows.extend(verilog::proofs()?);
         report.rows.push(parameters::device_tests()?);
+        report.rows.extend(synthesis::run(false)?.rows);
     }
 
     report.rows.push(step(
