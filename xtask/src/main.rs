@@ -1,9 +1,10 @@
-//! What a developer runs: `cargo xtask setup | test | lint | generate | prove | parameters | synth | twin | bench`.
+//! What a developer runs: `cargo xtask --help` lists it.
 //!
 //! Every command exits 1 when something it checks fails, prints a table for people, and the same
 //! as JSON with `--json` (stdout is then JSON only; everything else goes to stderr).
 
 mod bench;
+mod coverage;
 mod lint;
 mod parameters;
 mod report;
@@ -70,6 +71,8 @@ enum Command {
         #[arg(long)]
         modules: bool,
     },
+    /// How much of rtl/ the device tests reach: lines, toggled bits, and the gaps (part of `test --full`).
+    Coverage,
     /// Measure every figure the project promises; exits 1 when a "must" is missed.
     Bench {
         /// Only the rows whose name contains this text.
@@ -103,6 +106,7 @@ fn main() -> ExitCode {
         Command::Parameters => parameters::run(),
         Command::Synth { modules } => synthesis::run(modules),
         Command::Twin { arguments: own } => return twin::run(&own, arguments.json),
+        Command::Coverage => coverage::run().map(|rows| report::Report { rows }),
         Command::Bench {
             rtl: true, smoke, ..
         } => bench::run_rtl(smoke),
