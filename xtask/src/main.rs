@@ -72,7 +72,11 @@ enum Command {
         modules: bool,
     },
     /// How much of rtl/ the device tests reach: lines, toggled bits, and the gaps (part of `test --full`).
-    Coverage,
+    Coverage {
+        /// Judge what the last run has counted, without running anything.
+        #[arg(long)]
+        last_run: bool,
+    },
     /// Measure every figure the project promises; exits 1 when a "must" is missed.
     Bench {
         /// Only the rows whose name contains this text.
@@ -106,7 +110,9 @@ fn main() -> ExitCode {
         Command::Parameters => parameters::run(),
         Command::Synth { modules } => synthesis::run(modules),
         Command::Twin { arguments: own } => return twin::run(&own, arguments.json),
-        Command::Coverage => coverage::run().map(|rows| report::Report { rows }),
+        Command::Coverage { last_run } => {
+            coverage::run(last_run).map(|rows| report::Report { rows })
+        }
         Command::Bench {
             rtl: true, smoke, ..
         } => bench::run_rtl(smoke),

@@ -27,7 +27,7 @@ pub(crate) fn run(full: bool) -> Result<Report> {
     if full {
         report.rows.extend(verilog::proofs()?);
         report.rows.push(verilog::waves()?);
-        report.rows.extend(coverage::run()?);
+        report.rows.extend(coverage::run(false)?);
         report.rows.push(parameters::device_tests()?);
         report.rows.extend(synthesis::run(false)?.rows);
     }

@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
@@ -25,55 +24,51 @@ const MUST: [(Kind, f64); 2] = [(Kind::Line, 0.95), (Kind::Toggle, 0.85)];
 const GAPS: &str = "rtl/coverage-gaps.md";
 /// Where the data are, the merged data and the annotated source.
 const FOLDER: &str = "target/coverage";
+const MERGED: &str = "merged.dat";
 
-/// Runs the device tests on a Verilog that counts, and judges what it has counted.
-pub(crate) fn run() -> Result<Vec<Row>> {
+/// Runs the device tests on a Verilog that counts, or takes what was counted last, and judges it.
+pub(crate) fn run(last_run: bool) -> Result<Vec<Row>> {
     ensure!(
         verilog::is_set_up(),
         "the Verilog's tools are missing: run `cargo xtask setup`"
     );
     let folder = root().join(FOLDER);
-    if folder.exists() {
-        fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let mut rows = Vec::new();
+    if !last_run {
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        }
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        rows.push(verilog::counted_device_tests(&folder)?);
+        rows.extend(merge(&folder)?);
     }
-    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    let mut rows = vec![verilog::counted_device_tests(&folder)?];
-    let start = Instant::now();
-    let data = merge(&folder, &mut rows)?;
+    let merged = folder.join(MERGED);
+    let data = fs::read_to_string(&merged).with_context(|| merged.display().to_string())?;
     let mut counts = Counts::new();
     points::add(&mut counts, &data)?;
     ensure!(!counts.is_empty(), "the tests have counted nothing");
     rows.extend(judge(&counts, &folder)?);
-    if let Some(row) = rows.last_mut() {
-        row.wall_s = start.elapsed().as_secs_f64();
-    }
     Ok(rows)
 }
 
 /// One file of all, and for people the source with the counts at its lines, by Debian's tool.
-fn merge(folder: &Path, rows: &mut Vec<Row>) -> Result<String> {
+fn merge(folder: &Path) -> Result<Vec<Row>> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder)?
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<_>>()?;
     files.sort();
-    let merged = folder.join("merged.dat");
     let mut tool = Command::new("verilator_coverage");
-    tool.arg("--write")
-        .arg(&merged)
-        .args(&files)
-        .current_dir(root());
-    let mut row = step("merging", tool)?;
-    row.command = format!("verilator_coverage --write {FOLDER}/merged.dat {FOLDER}/*.dat");
-    rows.push(row);
-    let mut tool = Command::new("verilator_coverage");
-    tool.arg("--annotate")
-        .arg(folder.join("annotated"))
-        .arg(&merged);
+    tool.arg("--write").arg(folder.join(MERGED)).args(&files);
     tool.current_dir(root());
-    let mut row = step("annotating", tool)?;
-    row.command = format!("verilator_coverage --annotate {FOLDER}/annotated {FOLDER}/merged.dat");
-    rows.push(row);
-    fs::read_to_string(&merged).with_context(|| merged.display().to_string())
+    let mut merging = step("merging", tool)?;
+    merging.command = format!("verilator_coverage --write {FOLDER}/{MERGED} {FOLDER}/*.dat");
+    let mut tool = Command::new("verilator_coverage");
+    tool.arg("--annotate").arg(folder.join("annotated"));
+    tool.arg(folder.join(MERGED)).current_dir(root());
+    let mut annotating = step("annotating", tool)?;
+    annotating.command =
+        format!("verilator_coverage --annotate {FOLDER}/annotated {FOLDER}/{MERGED}");
+    Ok(vec![merging, annotating])
 }
 
 /// Reached and all, of a kind.
