@@ -70,22 +70,26 @@ module range_lock #(
     conflicts = {ROWS{1'b0}};
     granted = 6'd0;
     granted_valid = 1'b0;
-    for (r = ROWS - 1; r >= 0; r = r - 1) begin
-      if (!present_reg[r]) begin
-        free[r/ROWS_PER_FUNCTION] = 1'b1;
-        if ({{(32 - FUNCTION_WIDTH) {1'b0}}, request_function} == r / ROWS_PER_FUNCTION) new_row = r[5:0];
+    // What nobody asks for is not worked out: a simulation would spend much of its time here.
+    for (f = 0; f < FUNCTIONS; f = f + 1) free[f] = !(&present_reg[f*ROWS_PER_FUNCTION+:ROWS_PER_FUNCTION]);
+    if (request_valid)
+      for (r = ROWS - 1; r >= 0; r = r - 1) begin
+        if (!present_reg[r]) begin
+          if ({{(32 - FUNCTION_WIDTH) {1'b0}}, request_function} == r / ROWS_PER_FUNCTION) new_row = r[5:0];
+        end else
+          conflicts[r] = !going[r] && (request_exclusive || exclusive_reg[r]) && request_first <= last_reg[r] &&
+              first_reg[r] <= request_last;
       end
-      conflicts[r] = present_reg[r] && !going[r] && (request_exclusive || exclusive_reg[r]) &&
-          request_first <= last_reg[r] && first_reg[r] <= request_last;
 `ifdef RANGE_LOCK_REMOVED
-      // Never in hardware: the test that no page is ever torn shows with this that it would notice.
-      conflicts[r] = 1'b0;
+    // Never in hardware: the test that no page is ever torn shows with this that it would notice.
+    conflicts = {ROWS{1'b0}};
 `endif
+    if (|(present_reg & ~told_reg))
+      for (r = ROWS - 1; r >= 0; r = r - 1)
       if (present_reg[r] && !told_reg[r] && waits_on_reg[r] == {ROWS{1'b0}}) begin
         granted_valid = 1'b1;
         granted = r[5:0];
       end
-    end
   end
 
   assign request_waits = request_valid && conflicts != {ROWS{1'b0}};
@@ -94,7 +98,7 @@ module range_lock #(
   assign grant_context = context_reg[granted];
 
   always @(posedge clk) begin
-    for (f = 0; f < ROWS; f = f + 1) waits_on_reg[f] <= waits_on_reg[f] & ~going;
+    if (|going) for (f = 0; f < ROWS; f = f + 1) waits_on_reg[f] <= waits_on_reg[f] & ~going;
     present_reg <= present_reg & ~going;
     if (grant_valid && grant_ready) told_reg[granted] <= 1'b1;
     if (request_valid) begin
