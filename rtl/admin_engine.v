@@ -104,7 +104,7 @@ module admin_engine #(
   `include "admin_actions.vh"
 
   // The decoder hands over two cycles before its time is up.
-  localparam [6:0] WAIT_CYCLES = ADMIN_CYCLES[6:0] + 7'd1;
+  localparam [6:0] WAIT_CYCLES = ADMIN_CYCLES[6:0];
   localparam [4:0] ADMIN_NUMBER = 5'd16;
 
   reg [511:0] entry_reg[0:FUNCTIONS-1];

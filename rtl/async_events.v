@@ -137,11 +137,12 @@ module async_events #(
       end
     endcase
     if (rst || clear[withdraw_function_reg]) state_reg <= REST;
-    for (f = 0; f < FUNCTIONS; f = f + 1) begin
-      held_reg[f] <= held_reg[f] + {2'd0, hold_valid && hold_function == f[FUNCTION_WIDTH-1:0]} -
+    if (hold_valid || taken || shrinks)
+      for (f = 0; f < FUNCTIONS; f = f + 1) begin
+        held_reg[f] <= held_reg[f] + {2'd0, hold_valid && hold_function == f[FUNCTION_WIDTH-1:0]} -
           {2'd0, taken && chosen == f[FUNCTION_WIDTH-1:0]} -
           {2'd0, shrinks && withdraw_function_reg == f[FUNCTION_WIDTH-1:0]};
-    end
+      end
     if (taken) begin
       first_reg[chosen] <= first_reg[chosen] + 2'd1;
       if (!error_due[chosen]) begin

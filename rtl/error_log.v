@@ -97,23 +97,24 @@ module error_log #(
     if (clearing_reg) count_memory[clear_reg] <= 64'd0;
     else if (enters) count_memory[function_number] <= count;
     if (take) from_reg <= turn == FUNCTIONS[FUNCTION_WIDTH-1:0] - 1'b1 ? {FUNCTION_WIDTH{1'b0}} : turn + 1'b1;
-    for (f = 0; f < FUNCTIONS; f = f + 1) begin
-      if (enters && function_number == f[FUNCTION_WIDTH-1:0] && used_reg[f] != MOST_ENTRIES)
-        used_reg[f] <= used_reg[f] + 7'd1;
-      if (doorbell_valid && doorbell_function == f[FUNCTION_WIDTH-1:0] && !(take && turn == f[FUNCTION_WIDTH-1:0])) begin
-        if (!(&waits_reg[f])) waits_reg[f] <= waits_reg[f] + 16'd1;
-      end else if (!(doorbell_valid && doorbell_function == f[FUNCTION_WIDTH-1:0]) &&
+    if (enters || doorbell_valid || take || open_valid || rst || |clear)
+      for (f = 0; f < FUNCTIONS; f = f + 1) begin
+        if (enters && function_number == f[FUNCTION_WIDTH-1:0] && used_reg[f] != MOST_ENTRIES)
+          used_reg[f] <= used_reg[f] + 7'd1;
+        if (doorbell_valid && doorbell_function == f[FUNCTION_WIDTH-1:0] && !(take && turn == f[FUNCTION_WIDTH-1:0])) begin
+          if (!(&waits_reg[f])) waits_reg[f] <= waits_reg[f] + 16'd1;
+        end else if (!(doorbell_valid && doorbell_function == f[FUNCTION_WIDTH-1:0]) &&
           take && turn == f[FUNCTION_WIDTH-1:0])
-        waits_reg[f] <= waits_reg[f] - 16'd1;
-      if (open_valid && open_function == f[FUNCTION_WIDTH-1:0]) begin
-        newest_reg[f] <= open_count[6:0];
-        shown_reg[f]  <= used_reg[f];
+          waits_reg[f] <= waits_reg[f] - 16'd1;
+        if (open_valid && open_function == f[FUNCTION_WIDTH-1:0]) begin
+          newest_reg[f] <= open_count[6:0];
+          shown_reg[f]  <= used_reg[f];
+        end
+        if (rst || clear[f]) begin
+          used_reg[f]  <= 7'd0;
+          waits_reg[f] <= 16'd0;
+        end
       end
-      if (rst || clear[f]) begin
-        used_reg[f]  <= 7'd0;
-        waits_reg[f] <= 16'd0;
-      end
-    end
     if (page_enable) begin
       entry_reg <= ring_memory[{page_function, place}];
       shown_entry_reg <= {1'b0, page_entry} < shown_reg[page_function];

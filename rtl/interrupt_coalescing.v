@@ -103,7 +103,9 @@ module interrupt_coalescing #(
       if (held_first_reg) deadline_memory[held_row_reg] <= now_reg + held_cycles - 1'b1;
     end
 
-    for (r = 0; r < ROWS; r = r + 1) if (r >> VECTOR_WIDTH < FUNCTIONS && clear[r>>VECTOR_WIDTH]) armed_reg[r] <= 1'b0;
+    if (|clear)
+      for (r = 0; r < ROWS; r = r + 1)
+      if (r >> VECTOR_WIDTH < FUNCTIONS && clear[r>>VECTOR_WIDTH]) armed_reg[r] <= 1'b0;
     if (rst) begin
       armed_reg <= {ROWS{1'b0}};
       held_reg  <= 1'b0;

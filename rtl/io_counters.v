@@ -207,12 +207,13 @@ module io_counters #(
       function_reg <= wait_function;
       left_reg <= 16'd1 << LOCK_WAITS;
     end
-    for (i = 0; i < FUNCTIONS; i = i + 1) begin
-      waits_reg[i] <= waits_reg[i] +
+    if (counts_wait || wait_take || rst)
+      for (i = 0; i < FUNCTIONS; i = i + 1) begin
+        waits_reg[i] <= waits_reg[i] +
           {5'd0, counts_wait && wait_context[CONTEXT_WIDTH-1:5] == i[FUNCTION_WIDTH-1:0]} -
           {5'd0, wait_take && wait_function == i[FUNCTION_WIDTH-1:0]};
-      if (rst) waits_reg[i] <= 6'd0;
-    end
+        if (rst) waits_reg[i] <= 6'd0;
+      end
     if (clearing_reg) begin
       clear_reg <= clear_reg + 1'b1;
       if (&clear_reg) clearing_reg <= 1'b0;

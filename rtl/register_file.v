@@ -132,8 +132,16 @@ module register_file #(
   assign enable_submission_last = {4'd0, due_aqa[11:0]};
   assign enable_completion_last = {4'd0, due_aqa[27:16]};
 
+  // Functions that anything happens to; one that is not there is cleared once.
+  reg [FUNCTIONS-1:0] off_reg;
+  wire [FUNCTIONS-1:0] one = {{(FUNCTIONS - 1) {1'b0}}, 1'b1};
+  wire [FUNCTIONS-1:0] changes = shutting_reg | draining_reg | enabling_reg | (was_master_reg & ~bus_master) |
+      (flr_in_process & ~was_flr_reg) | {FUNCTIONS{hot_reset}} | ~(function_enable | off_reg) |
+      (fatal_valid ? one << fatal_function : {FUNCTIONS{1'b0}}) | (writes_cc ? one << write_function : {FUNCTIONS{1'b0}});
+
   integer f;
   always @(posedge clk) begin
+    off_reg <= ~function_enable;
     flr_done_reg <= {FUNCTIONS{1'b0}};
     was_flr_reg <= flr_in_process;
     was_master_reg <= bus_master;
@@ -156,74 +164,76 @@ module register_file #(
     end
 
     for (f = 0; f < FUNCTIONS; f = f + 1) begin
-      if (countdown_reg[f] != 5'd0) countdown_reg[f] <= countdown_reg[f] - 5'd1;
+      if (changes[f]) begin
+        if (countdown_reg[f] != 5'd0) countdown_reg[f] <= countdown_reg[f] - 5'd1;
 
-      // Shutdown is complete when what is under way has ended (§7.6.2).
-      if (shutting_reg[f] && idle[f]) begin
-        shutting_reg[f] <= 1'b0;
-        shut_reg[f] <= 1'b1;
-      end
-
-      // The end of a drain
-      if (draining_reg[f] && quiet[f]) begin
-        draining_reg[f] <= 1'b0;
-        clears_reg[f]   <= 1'b0;
-        if (clears_reg[f]) begin
-          rdy_reg[f] <= 1'b0;
-          cfs_reg[f] <= 1'b0;
+        // Shutdown is complete when what is under way has ended (§7.6.2).
+        if (shutting_reg[f] && idle[f]) begin
           shutting_reg[f] <= 1'b0;
-          shut_reg[f] <= 1'b0;
+          shut_reg[f] <= 1'b1;
         end
-        if (resetting_reg[f]) begin
-          resetting_reg[f] <= 1'b0;
-          flr_done_reg[f]  <= 1'b1;
-        end else if (cc_reg[f][0] && (clears_reg[f] || !cfs_reg[f])) begin
-          // The host has set CC.EN again before CSTS.RDY was clear.
-          enabling_reg[f]  <= 1'b1;
-          countdown_reg[f] <= ENABLE_CYCLES[4:0];
+
+        // The end of a drain
+        if (draining_reg[f] && quiet[f]) begin
+          draining_reg[f] <= 1'b0;
+          clears_reg[f]   <= 1'b0;
+          if (clears_reg[f]) begin
+            rdy_reg[f] <= 1'b0;
+            cfs_reg[f] <= 1'b0;
+            shutting_reg[f] <= 1'b0;
+            shut_reg[f] <= 1'b0;
+          end
+          if (resetting_reg[f]) begin
+            resetting_reg[f] <= 1'b0;
+            flr_done_reg[f]  <= 1'b1;
+          end else if (cc_reg[f][0] && (clears_reg[f] || !cfs_reg[f])) begin
+            // The host has set CC.EN again before CSTS.RDY was clear.
+            enabling_reg[f]  <= 1'b1;
+            countdown_reg[f] <= ENABLE_CYCLES[4:0];
+          end
         end
-      end
 
-      if (due_valid && due == f[FUNCTION_WIDTH-1:0]) begin
-        enabling_reg[f] <= 1'b0;
-        if (configured) rdy_reg[f] <= 1'b1;
-        else cfs_reg[f] <= 1'b1;
-        if (due_cc[15:14] == 2'd0) begin
-          shutting_reg[f] <= 1'b0;
-          shut_reg[f] <= 1'b0;
+        if (due_valid && due == f[FUNCTION_WIDTH-1:0]) begin
+          enabling_reg[f] <= 1'b0;
+          if (configured) rdy_reg[f] <= 1'b1;
+          else cfs_reg[f] <= 1'b1;
+          if (due_cc[15:14] == 2'd0) begin
+            shutting_reg[f] <= 1'b0;
+            shut_reg[f] <= 1'b0;
+          end
         end
-      end
 
-      if (fatal_valid && fatal_function == f[FUNCTION_WIDTH-1:0]) cfs_reg[f] <= 1'b1;
+        if (fatal_valid && fatal_function == f[FUNCTION_WIDTH-1:0]) cfs_reg[f] <= 1'b1;
 
-      if (writes_cc && write_function == f[FUNCTION_WIDTH-1:0]) begin
-        if (enabled_now && !write_data[0]) begin
+        if (writes_cc && write_function == f[FUNCTION_WIDTH-1:0]) begin
+          if (enabled_now && !write_data[0]) begin
+            enabling_reg[f] <= 1'b0;
+            draining_reg[f] <= 1'b1;
+            clears_reg[f]   <= 1'b1;
+          end else if (!enabled_now && write_data[0] && !draining_reg[f]) begin
+            enabling_reg[f]  <= 1'b1;
+            countdown_reg[f] <= ENABLE_CYCLES[4:0] - 5'd1;
+          end
+          if (write_data[15:14] != 2'd0 && !shutting_reg[f] && !shut_reg[f]) shutting_reg[f] <= 1'b1;
+        end
+
+        // Bus master taken away from a running controller: nothing could be completed.
+        if (was_master_reg[f] && !bus_master[f] && rdy_reg[f] && !draining_reg[f]) begin
+          cfs_reg[f] <= 1'b1;
+          draining_reg[f] <= 1'b1;
+        end
+
+        if ((flr_in_process[f] && !was_flr_reg[f]) || hot_reset || !(function_enable[f] || off_reg[f])) begin
+          cc_reg[f] <= 32'd0;
+          mask_reg[f] <= 32'd0;
+          aqa_reg[f] <= 32'd0;
+          asq_reg[f] <= 64'd0;
+          acq_reg[f] <= 64'd0;
           enabling_reg[f] <= 1'b0;
           draining_reg[f] <= 1'b1;
-          clears_reg[f]   <= 1'b1;
-        end else if (!enabled_now && write_data[0] && !draining_reg[f]) begin
-          enabling_reg[f]  <= 1'b1;
-          countdown_reg[f] <= ENABLE_CYCLES[4:0] - 5'd1;
+          clears_reg[f] <= 1'b1;
+          resetting_reg[f] <= flr_in_process[f] && !hot_reset && function_enable[f];
         end
-        if (write_data[15:14] != 2'd0 && !shutting_reg[f] && !shut_reg[f]) shutting_reg[f] <= 1'b1;
-      end
-
-      // Bus master taken away from a running controller: nothing could be completed.
-      if (was_master_reg[f] && !bus_master[f] && rdy_reg[f] && !draining_reg[f]) begin
-        cfs_reg[f] <= 1'b1;
-        draining_reg[f] <= 1'b1;
-      end
-
-      if ((flr_in_process[f] && !was_flr_reg[f]) || hot_reset || !function_enable[f]) begin
-        cc_reg[f] <= 32'd0;
-        mask_reg[f] <= 32'd0;
-        aqa_reg[f] <= 32'd0;
-        asq_reg[f] <= 64'd0;
-        acq_reg[f] <= 64'd0;
-        enabling_reg[f] <= 1'b0;
-        draining_reg[f] <= 1'b1;
-        clears_reg[f] <= 1'b1;
-        resetting_reg[f] <= flr_in_process[f] && !hot_reset && function_enable[f];
       end
     end
 
@@ -239,6 +249,7 @@ module register_file #(
       flr_done_reg <= {FUNCTIONS{1'b0}};
       was_flr_reg <= {FUNCTIONS{1'b0}};
       was_master_reg <= {FUNCTIONS{1'b0}};
+      off_reg <= {FUNCTIONS{1'b0}};
       for (f = 0; f < FUNCTIONS; f = f + 1) begin
         cc_reg[f] <= 32'd0;
         mask_reg[f] <= 32'd0;

@@ -125,7 +125,8 @@ mod verilated {
     pub(super) fn build() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-        let waves = env::var_os("CARGO_FEATURE_WAVES").is_some();
+        let waves = cfg!(feature = "waves");
+        let coverage = cfg!(feature = "coverage");
         println!("cargo:rerun-if-env-changed=VERILATOR_ROOT");
         // Whoever works on the Verilog builds more than he runs: level 1 takes half of the time.
         println!("cargo:rerun-if-env-changed=NVME_RTL_OPTIMIZE");
@@ -169,13 +170,16 @@ mod verilated {
             .include(&include)
             .include(include.join("vltstd"))
             .define("VL_IGNORE_UNKNOWN_ARCH", None);
-        for define in ["VM_SC", "VM_COVERAGE", "VM_TRACE_VCD", "VM_TRACE_SAIF"] {
-            compiler.define(define, "0");
+        for (define, is_on) in [
+            ("VM_SC", false),
+            ("VM_TRACE_VCD", false),
+            ("VM_TRACE_SAIF", false),
+            ("VM_TRACE", waves),
+            ("VM_TRACE_FST", waves),
+            ("VM_COVERAGE", coverage),
+        ] {
+            compiler.define(define, if is_on { "1" } else { "0" });
         }
-        let trace = if waves { "1" } else { "0" };
-        compiler
-            .define("VM_TRACE", trace)
-            .define("VM_TRACE_FST", trace);
         let mut runtime = vec![
             include.join("verilated.cpp"),
             include.join("verilated_threads.cpp"),
@@ -183,11 +187,14 @@ mod verilated {
         if waves {
             runtime.push(include.join("verilated_fst_c.cpp"));
         }
+        if coverage {
+            runtime.push(include.join("verilated_cov.cpp"));
+        }
         let mut objects = compile(&compiler, 2, &runtime);
         for variant in &variants {
             let class = variant.class();
             let folder = out.join(&class);
-            verilate(variant, &verilator, &root, &folder, waves);
+            verilate(variant, &verilator, &root, &folder);
             let shim = folder.join("shim.cpp");
             let text = shim_of(&class, &folder, &root);
             fs::write(&shim, text).expect("a writable OUT_DIR");
@@ -244,7 +251,7 @@ mod verilated {
             .find(is_one)
     }
 
-    fn verilate(variant: &Variant, verilator: &Path, root: &Path, folder: &Path, waves: bool) {
+    fn verilate(variant: &Variant, verilator: &Path, root: &Path, folder: &Path) {
         // What an earlier run left could be of modules that are no more.
         let _ = fs::remove_dir_all(folder);
         let sources = root.join(variant.folder);
@@ -261,8 +268,11 @@ mod verilated {
         ]);
         // The linter has a step of its own, with its waivers.
         command.args(["-Wno-lint", "-Wno-style", "-Wno-fatal", "--quiet"]);
-        if waves {
+        if cfg!(feature = "waves") {
             command.arg("--trace-fst");
+        }
+        if cfg!(feature = "coverage") {
+            command.args(["--coverage-line", "--coverage-toggle"]);
         }
         command.args(["--prefix", &variant.class(), "--top-module", variant.top]);
         let Variant {
@@ -300,16 +310,21 @@ mod verilated {
     /// The shim of one class, with the ports that its header declares.
     fn shim_of(class: &str, folder: &Path, root: &Path) -> String {
         let header = fs::read_to_string(folder.join(format!("{class}.h"))).expect("its header");
-        let mut text = format!("#define TOP {class}\n#include \"{class}.h\"\n");
-        // Where this Verilator keeps the clock's level before.
+        let mut text = format!("#include \"{class}.h\"\n");
+        // Where this Verilator keeps the clock's level before; the clock has its own toggles to be counted.
         let root_header = format!("{class}___024root.h");
         let declarations =
             fs::read_to_string(folder.join(&root_header)).expect("its root's header");
-        if declarations.contains(CLOCK_BEFORE) {
+        if declarations.contains(CLOCK_BEFORE) && !cfg!(feature = "coverage") {
             let _ = writeln!(text, "#include \"{root_header}\"");
             let _ = writeln!(text, "#define CLOCK_BEFORE {CLOCK_BEFORE}");
         }
-        text.push_str("#define PORTS \\\n");
+        if cfg!(feature = "coverage") {
+            // Where the counters are.
+            let _ = writeln!(text, "#include \"{class}__Syms.h\"");
+        }
+        // Verilator's headers have names like these, too.
+        let _ = writeln!(text, "#define TOP {class}\n#define PORTS \\");
         for line in header.lines().map(str::trim) {
             let declaration = line
                 .strip_prefix("VL_IN")

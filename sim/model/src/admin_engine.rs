@@ -70,7 +70,7 @@ impl Model {
         let at = self.now + self.timing.admin_cycles;
         let context = &mut self.contexts[id];
         context.kind = Kind::Admin;
-        context.delayed = true;
+        context.delayed += 1;
         self.in_admin.push_back((at, id));
         self.schedule.no_later_than(Engine::Admin, at);
     }
@@ -82,7 +82,7 @@ impl Model {
                 break;
             }
             self.in_admin.pop_front();
-            self.contexts[id].delayed = false;
+            self.contexts[id].delayed -= 1;
             if self.contexts[id].doomed {
                 self.try_end(id);
             } else {
@@ -198,8 +198,8 @@ impl Model {
                 source: Source::Admin { offset },
                 address: piece.address,
                 length_bytes: piece.length_bytes,
-                ready: self.now,
-                complete: self.now,
+                ready: self.now + self.timing.admin_data_cycles,
+                complete: self.now + self.timing.admin_data_cycles,
             });
             offset += piece.length_bytes as u16;
         }

@@ -123,8 +123,8 @@ pub(crate) struct Context {
     pub(crate) axi_bursts: u32,
     /// Data bursts at or before the RQ.
     pub(crate) rq_bursts: u32,
-    /// In a delay line (media latency, admin engine), which still names it.
-    pub(crate) delayed: bool,
+    /// Delay lines and steps of the pipeline that name it.
+    pub(crate) delayed: u8,
     /// CQE dword 0, and DNR, of an admin command.
     pub(crate) dword0: u32,
     pub(crate) do_not_retry: bool,
@@ -166,7 +166,7 @@ impl Context {
             host_reads: 0,
             axi_bursts: 0,
             rq_bursts: 0,
-            delayed: false,
+            delayed: 0,
             dword0: 0,
             do_not_retry: false,
             rejection: None,
@@ -178,7 +178,7 @@ impl Context {
 
     /// Nothing that names this context is under way.
     pub(crate) const fn is_quiet(&self) -> bool {
-        self.host_reads == 0 && self.axi_bursts == 0 && self.rq_bursts == 0 && !self.delayed
+        self.host_reads == 0 && self.axi_bursts == 0 && self.rq_bursts == 0 && self.delayed == 0
     }
 }
 

@@ -7,6 +7,7 @@ use nvme_spec::{ALL_NAMESPACES, Fuse, NAMESPACE_ID, Status, SubmissionEntry};
 
 use crate::context::{Kind, Phase, PrpSet};
 use crate::model::{Model, PAGE};
+use crate::pipeline::Step;
 use crate::schedule::{Engine, NEVER};
 
 // Bytes of the SQE (§4.2 Figure 11).
@@ -54,7 +55,7 @@ impl Model {
                 break;
             }
             self.decoding.pop_front();
-            self.contexts[id].delayed = false;
+            self.contexts[id].delayed -= 1;
             if self.contexts[id].doomed {
                 self.try_end(id);
             } else if self.contexts[id].queue == 0 {
@@ -77,7 +78,7 @@ impl Model {
             self.decode_single(id)
         };
         match rejected {
-            Ok(()) => self.walk_prps(id),
+            Ok(()) => self.start(id),
             Err(rejection) => {
                 let context = &mut self.contexts[id];
                 context.kind = if context.completions == 2 {
@@ -88,8 +89,21 @@ impl Model {
                 context.failed = true;
                 context.status[0] = rejection.status;
                 context.rejection = Some(rejection);
-                self.finish(id);
+                self.later(id, Step::Finish, self.timing.answer_cycles);
             }
+        }
+    }
+
+    /// Starts a sound command: at once, but for the walker's part.
+    fn start(&mut self, id: u16) {
+        let context = &self.contexts[id];
+        let sets = &context.prp[..usize::from(context.fetched_sets)];
+        if context.kind == Kind::Status {
+            self.later(id, Step::Finish, self.timing.answer_cycles);
+        } else if sets.iter().any(|set| set.known < set.entries) {
+            self.later(id, Step::Walk, self.timing.walk_cycles);
+        } else {
+            self.walk_prps(id);
         }
     }
 

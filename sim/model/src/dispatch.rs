@@ -188,7 +188,7 @@ impl Model {
                 *status = Status::ABORT_REQUESTED;
             }
         }
-        row.delayed = true;
+        row.delayed += 1;
         let at = self.now + self.timing.decode_cycles;
         self.decoding.push_back((at, context));
         self.schedule.no_later_than(Engine::Decode, at);

@@ -8,6 +8,7 @@ use nvme_spec::{Fuse, SUBMISSION_ENTRY_BYTES};
 use crate::context::Kind;
 use crate::model::{Model, PAGE};
 use crate::rq::SmallTlp;
+use crate::schedule::Engine;
 use crate::tags::Purpose;
 
 const SQE: u32 = SUBMISSION_ENTRY_BYTES as u32;
@@ -147,6 +148,13 @@ impl Model {
     fn fetch_data(&mut self) {
         let most = self.read_request_bytes();
         loop {
+            if self.data_job.is_none() && self.now < self.fetch_choice_from {
+                if self.data_turns.is_active() {
+                    self.schedule
+                        .no_later_than(Engine::Pipeline, self.fetch_choice_from);
+                }
+                return;
+            }
             let Some(mut job) = self.data_job.take().or_else(|| self.next_data_job()) else {
                 return;
             };
@@ -192,6 +200,7 @@ impl Model {
         self.data_turns = turns;
         let (function, queue, _) = picked?;
         let first = *self.functions[function].data_ready[queue].front()?;
+        self.fetch_choice_from = self.now + self.timing.fetch_choice_cycles;
         let job = self.data_granule(first);
         let context = &mut self.contexts[job.context];
         let segment = &mut context.segments[usize::from(job.segment)];

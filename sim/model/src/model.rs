@@ -14,6 +14,7 @@ use crate::fetch::DataJob;
 use crate::function::Function;
 use crate::medium::Medium;
 use crate::options::{ModelError, ModelOptions};
+use crate::pipeline::Pipeline;
 use crate::range_lock::RangeLock;
 use crate::rq::Rq;
 use crate::schedule::{Engine, NEVER, Schedule};
@@ -63,6 +64,7 @@ pub struct Model {
     pub(crate) answers: VecDeque<(Cycle, u16, Option<u64>)>,
     pub(crate) decoding: VecDeque<(Cycle, u16)>,
     pub(crate) in_media: VecDeque<(Cycle, u16)>,
+    pub(crate) pipeline: Pipeline,
     pub(crate) in_admin: VecDeque<(Cycle, u16)>,
     /// Functions whose reset is done and not yet reported.
     pub(crate) resets_done: VecDeque<u8>,
@@ -81,6 +83,10 @@ pub struct Model {
     /// Contexts with a granule to compare, which needs no staging buffer.
     pub(crate) compares_ready: u32,
     pub(crate) read_turns: FairScheduler,
+    /// Earliest cycle of the next AR: the read arbiter's choices are so far apart.
+    pub(crate) read_choice_from: Cycle,
+    /// Earliest cycle of the data fetch arbiter's next choice.
+    pub(crate) fetch_choice_from: Cycle,
     pub(crate) data_turns: FairScheduler,
     pub(crate) trace: Trace,
 }
@@ -160,6 +166,7 @@ impl Model {
             answers: VecDeque::new(),
             decoding: VecDeque::new(),
             in_media: VecDeque::new(),
+            pipeline: Pipeline::default(),
             in_admin: VecDeque::new(),
             resets_done: VecDeque::new(),
             dispatch_from: 0,
@@ -170,6 +177,8 @@ impl Model {
             prp_wait: VecDeque::new(),
             data_job: None,
             compares_ready: 0,
+            read_choice_from: 0,
+            fetch_choice_from: 0,
             read_turns: FairScheduler::new(functions, queues, geometry.quantum_bytes),
             data_turns: FairScheduler::new(functions, queues, geometry.quantum_bytes),
             trace: Trace::default(),
@@ -245,6 +254,7 @@ impl Model {
             Engine::AxiRead => self.run_axi_reads(),
             Engine::AxiWrite => self.run_axi_writes(),
             Engine::Media => self.run_media(),
+            Engine::Pipeline => self.run_pipeline(),
             Engine::Decode => self.run_decode(),
             Engine::Dispatch => self.run_dispatch(),
             Engine::Admin => self.run_admin(),

@@ -6,6 +6,7 @@ use zerocopy::IntoBytes;
 
 use crate::context::{Kind, PrpSet};
 use crate::model::{Model, PAGE};
+use crate::pipeline::Step;
 use crate::tags::Purpose;
 use crate::timing::Geometry;
 
@@ -56,9 +57,6 @@ impl Model {
     /// then lets its data move.
     pub(crate) fn walk_prps(&mut self, id: u16) {
         let context = &mut self.contexts[id];
-        if context.kind == Kind::Status {
-            return self.finish(id);
-        }
         while usize::from(context.walking) < usize::from(context.fetched_sets) {
             let set = &context.prp[usize::from(context.walking)];
             if set.known < set.entries {
@@ -112,7 +110,9 @@ impl Model {
         let entries = &self.prp_entries[first..first + fetched];
         // Entries of a list have no offset, nor has the pointer to its next page (§4.3).
         if entries.iter().any(|entry| entry % u64::from(PAGE) != 0) {
-            return self.prp_list_failed(id, Status::INVALID_FIELD);
+            let fails = Step::WalkFails(Status::INVALID_FIELD);
+            let cycles = self.timing.list_cycles + self.timing.answer_cycles;
+            return self.later(id, fails, cycles);
         }
         let next = if chains {
             entries[data_entries]
@@ -122,7 +122,7 @@ impl Model {
         let set = &mut self.contexts[id].prp[index];
         set.list = next;
         set.known += data_entries as u16;
-        self.walk_prps(id);
+        self.later(id, Step::Walk, self.timing.list_cycles);
     }
 
     /// A list that cannot be had or used. A pair whose Write has none still compares.

@@ -4,6 +4,7 @@
 use crate::axi::{ReadBurst, ReadPurpose};
 use crate::context::{Context, Kind, Phase, Segment};
 use crate::model::{Model, PAGE};
+use crate::pipeline::Step;
 use crate::rq::{DataBurst, Source};
 use crate::schedule::{Engine, NEVER};
 
@@ -25,7 +26,7 @@ impl Model {
                 break;
             }
             self.in_media.pop_front();
-            self.contexts[id].delayed = false;
+            self.contexts[id].delayed -= 1;
             if self.contexts[id].failed || self.contexts[id].doomed {
                 self.try_end(id);
             } else {
@@ -103,7 +104,9 @@ impl Model {
             end: 0,
         };
         let all_issued = at + length_bytes == segment.length;
-        let first_beat = self.now.max(context.ready_at) + self.timing.mem_cycles;
+        let start = self.now.max(context.ready_at).max(self.read_choice_from);
+        self.read_choice_from = start + self.timing.read_choice_cycles;
+        let first_beat = start + self.timing.mem_cycles;
         let start = self.axi.read(burst, first_beat);
         let context = &mut self.contexts[id];
         context.read_issued += length_bytes;
@@ -171,7 +174,7 @@ impl Model {
             context.segments[index].phase = Phase::Idle;
             self.release_row(function, row);
         } else {
-            self.compared(id, index);
+            self.later(id, Step::Compared(index as u8), self.timing.compare_cycles);
         }
     }
 

@@ -5,8 +5,9 @@ use nvme_spec::{SUBMISSION_ENTRY_BYTES, Status};
 use pcie_host::endpoint::ReadStatus;
 use zerocopy::IntoBytes;
 
-use crate::context::{Kind, Phase};
+use crate::context::Kind;
 use crate::model::Model;
+use crate::pipeline::Step;
 use crate::tags::Purpose;
 
 impl Model {
@@ -46,7 +47,9 @@ impl Model {
             Purpose::PrpList { context } => {
                 if failed {
                     self.contexts[context].host_reads -= 1;
-                    self.prp_list_failed(context, Status::DATA_TRANSFER_ERROR);
+                    let fails = Step::WalkFails(Status::DATA_TRANSFER_ERROR);
+                    let cycles = self.timing.list_cycles + self.timing.answer_cycles;
+                    self.later(context, fails, cycles);
                 } else {
                     self.take_prp_list(context, row.received_bytes, data, last);
                 }
@@ -100,7 +103,7 @@ impl Model {
             rest = later;
         }
         self.queue_changed(function, id);
-        self.want_fetch(function, id);
+        self.refetch_later(function, id);
         self.kick_dispatch();
     }
 
@@ -121,7 +124,7 @@ impl Model {
         let context = &mut self.contexts[id];
         context.host_reads -= u32::from(last);
         if context.failed {
-            self.try_end(id);
+            self.later(id, Step::Finish, self.timing.filled_cycles);
             return;
         }
         let row = &mut context.segments[usize::from(segment)];
@@ -138,7 +141,7 @@ impl Model {
             self.contexts[id].kind == Kind::Pair && offset >= self.buffer_offset(id, 1);
         let context = &mut self.contexts[id];
         if context.failed {
-            self.try_end(id);
+            self.later(id, Step::Finish, self.timing.filled_cycles);
         } else if write_half {
             if context.status[1].is_success() {
                 context.status[1] = Status::DATA_TRANSFER_ERROR;
@@ -149,13 +152,12 @@ impl Model {
                 self.segment_filled(id, segment);
             }
         } else {
-            self.fail(id, Status::DATA_TRANSFER_ERROR);
+            self.later(id, Step::Lost, self.timing.filled_cycles);
         }
     }
 
     fn segment_filled(&mut self, id: u16, segment: u8) {
-        self.contexts[id].segments[usize::from(segment)].phase = Phase::Filled;
-        self.try_lock(id);
+        self.later(id, Step::Filled(segment), self.timing.filled_cycles);
     }
 
     /// A read that was booked on the RQ and then not sent.

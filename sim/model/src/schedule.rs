@@ -23,6 +23,8 @@ pub(crate) enum Engine {
     AxiWrite,
     /// Commands that wait for a slow medium.
     Media,
+    /// Steps on their way through register stages.
+    Pipeline,
     /// Commands that come out of the decoder.
     Decode,
     /// Takes SQEs out of their FIFOs.
@@ -37,7 +39,7 @@ pub(crate) enum Engine {
     Coalescing,
 }
 
-const ENGINES: [Engine; 13] = [
+const ENGINES: [Engine; 14] = [
     Engine::Crash,
     Engine::RegisterReads,
     Engine::Doorbells,
@@ -45,6 +47,7 @@ const ENGINES: [Engine; 13] = [
     Engine::AxiRead,
     Engine::AxiWrite,
     Engine::Media,
+    Engine::Pipeline,
     Engine::Decode,
     Engine::Dispatch,
     Engine::Admin,

@@ -6,6 +6,7 @@
 
 use crate::context::{Kind, Phase};
 use crate::model::{Model, PAGE};
+use crate::pipeline::Step;
 use crate::trace::LockStep;
 
 impl Model {
@@ -106,7 +107,7 @@ impl Model {
             self.functions[function].buffer_turns = turns;
             let Some(id) = granted else { return };
             self.set_buffer_wait(id, false);
-            self.set_data_ready(id, true);
+            self.later(id, Step::Fetch, self.timing.fetch_cycles);
         }
     }
 
@@ -239,9 +240,9 @@ impl Model {
         }
         context.segments[index].phase = Phase::Reading;
         context.read_issued = 0;
-        context.ready_at = self.now + self.timing.lock_cycles;
+        context.ready_at = self.now + self.timing.lock_cycles + self.timing.read_start_cycles;
         if self.timing.media_cycles > 0 {
-            context.delayed = true;
+            context.delayed += 1;
             let at = context.ready_at + self.timing.media_cycles;
             context.ready_at = at;
             self.in_media.push_back((at, id));

@@ -6,6 +6,7 @@ use nvme_spec::Status;
 use crate::axi::WriteBurst;
 use crate::context::{Kind, Phase};
 use crate::model::Model;
+use crate::pipeline::Step;
 
 impl Model {
     /// Writes a segment that holds its lock.
@@ -25,12 +26,12 @@ impl Model {
             response: 0,
         };
         context.axi_bursts += 1;
-        let from = self.now
-            + if from_lock {
-                self.timing.lock_cycles
-            } else {
-                0
-            };
+        let locked = if from_lock {
+            self.timing.lock_cycles
+        } else {
+            0
+        };
+        let from = self.now + locked + self.timing.write_start_cycles;
         let response = self.timing.write_response_cycles + self.timing.media_cycles;
         self.axi.write(burst, from, response);
     }
@@ -78,17 +79,19 @@ impl Model {
         self.free_buffers(id, index);
         let context = &self.contexts[id];
         if context.failed || context.doomed {
-            if !context.doomed {
+            if context.doomed {
+                self.try_end(id);
+            } else {
                 self.withdraw(id);
+                self.later(id, Step::Finish, self.timing.end_cycles);
             }
-            self.try_end(id);
         } else if context.next_segment >= context.length
             && context
                 .segments
                 .iter()
                 .all(|segment| segment.phase == Phase::Idle)
         {
-            self.finish(id);
+            self.later(id, Step::Finish, self.timing.end_cycles);
         } else {
             self.reserve_segment(id);
             self.try_lock(id);

@@ -153,9 +153,18 @@ impl Comparison<'_> {
                 order(&other_fixed)
             ));
         } else if round.serial {
+            // Of several commands handed over together, the head says how many were fetched by then.
+            let alone = |function: u8, id: u16| {
+                round.groups.iter().any(|group| {
+                    group.function == function
+                        && group.commands.len() == 1
+                        && group.commands[0].id == id
+                })
+            };
             let heads = |entries: &[(u8, CompletionEntry)]| -> Vec<u16> {
                 entries
                     .iter()
+                    .filter(|(function, entry)| alone(*function, entry.command_id()))
                     .map(|(_, entry)| entry.submission_head)
                     .collect()
             };

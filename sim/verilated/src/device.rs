@@ -95,7 +95,8 @@ impl RtlDevice {
             if !cfg!(feature = "waves") {
                 return Err(RtlError::NoWaves { path: named });
             }
-            if !design.record(path) {
+            // Verilator's writer is silent about a file that it cannot make.
+            if std::fs::File::create(path).is_err() || !design.record(path) {
                 return Err(RtlError::Waves { path: named });
             }
         }

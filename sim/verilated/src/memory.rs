@@ -1,9 +1,14 @@
 //! The memory behind the AXI4 master: every burst after its latency, bursts one behind the other
 //! without a gap, in order in each direction.
+//!
+//! An atomic unit may be several bursts of writes, each of which but the last has AWUSER set. The medium
+//! changes with the last one's B, by all of the unit at once: whatever instant this process is killed at,
+//! an image file holds the unit as it was or as it became. Until then nobody reads those blocks, as their
+//! writer holds their lock.
 
 use std::collections::VecDeque;
 
-use nvme_model::medium::Medium;
+use nvme_model::medium::{ATOMIC_UNIT_BYTES, Medium};
 use pcie_host::endpoint::Cycle;
 
 use crate::design::{Design, NarrowPin, Pin};
@@ -37,6 +42,8 @@ struct AddressChannel {
     burst: Pin<u8>,
     valid: Pin<u8>,
     ready: Pin<u8>,
+    /// AWUSER: the next burst belongs to the same unit.
+    more: Option<Pin<u8>>,
     is_ready: bool,
     stalls: Stalls,
 }
@@ -47,6 +54,8 @@ struct Burst {
     id: u32,
     offset: u64,
     beats: u32,
+    /// The next burst belongs to the same unit.
+    more: bool,
     /// Cycle of the handshake.
     at: Cycle,
 }
@@ -63,6 +72,7 @@ impl AddressChannel {
             burst: design.pin(&format!("{name}burst")),
             valid: design.pin(&format!("{name}valid")),
             ready,
+            more: design.optional_pin(&format!("{name}user")),
             is_ready: true,
             stalls,
         }
@@ -107,6 +117,7 @@ impl AddressChannel {
             id: self.id.get(),
             offset,
             beats,
+            more: self.more.as_ref().is_some_and(|more| more.get() != 0),
             at: now,
         })
     }
@@ -160,6 +171,9 @@ pub(crate) struct Memory {
     read_beats: u32,
     writes: VecDeque<Burst>,
     write_data: VecDeque<WriteData>,
+    /// The beginning of a unit whose last burst is to come: where it goes, and its bytes.
+    unit_offset: u64,
+    unit: Vec<u8>,
     /// Buffers of bursts that are done.
     spare: Vec<Vec<u8>>,
 }
@@ -205,6 +219,8 @@ impl Memory {
             read_beats: 0,
             writes: VecDeque::new(),
             write_data: VecDeque::new(),
+            unit_offset: 0,
+            unit: Vec::with_capacity(ATOMIC_UNIT_BYTES),
             spare: Vec::new(),
         }
     }
@@ -253,8 +269,22 @@ impl Memory {
                 burst.beats,
                 data.bytes.len()
             );
-            // This is when the medium changes: whole, or not at all if this process dies here.
-            self.medium.write_atomic(burst.offset, &data.bytes);
+            if self.unit.is_empty() {
+                self.unit_offset = burst.offset;
+            }
+            assert!(
+                self.unit_offset + self.unit.len() as u64 == burst.offset,
+                "AXI: a burst at {:#x} goes on with the unit of {} bytes at {:#x}",
+                burst.offset,
+                self.unit.len(),
+                self.unit_offset
+            );
+            self.unit.extend_from_slice(&data.bytes);
+            if !burst.more {
+                // This is when the medium changes: whole, or not at all if this process dies here.
+                self.medium.write_atomic(self.unit_offset, &self.unit);
+                self.unit.clear();
+            }
             self.w.id.set(burst.id);
             self.w.answer.set(1);
             self.w.offered = true;

@@ -6,6 +6,13 @@
 #if VM_TRACE_FST
 #include "verilated_fst_c.h"
 #endif
+#if VM_COVERAGE
+#include <cstdlib>
+#include <mutex>
+#include <string>
+#include <unistd.h>
+#include "verilated_cov.h"
+#endif
 
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)
@@ -39,6 +46,39 @@ struct Model {
 #endif
     void add(const char* name, void* at, uint32_t bits) { ports[port_count++] = {name, at, bits}; }
 };
+
+#if VM_COVERAGE
+// What all instances have counted that are closed, kept in the counters of one that never runs. Tests of
+// a process run in threads, and each instance would write a file of its own.
+struct Coverage {
+    std::mutex mutex;
+    Model* sum = nullptr;
+
+    static auto& counters(Model* model) { return model->top.rootp->vlSymsp->__Vcoverage; }
+
+    void add(Model* closed);
+    void write() const {
+        const char* const folder = std::getenv("NVME_RTL_COVERAGE");
+        if (!folder) return;
+        const std::string name = std::string(TEXT(TOP)) + "." + std::to_string(getpid()) + ".dat";
+        sum->context.coveragep()->write(std::string(folder) + "/" + name);
+    }
+};
+Coverage coverage;
+
+void Coverage::add(Model* closed) {
+    const std::lock_guard<std::mutex> guard{mutex};
+    if (!sum) {
+        sum = new Model;
+        std::atexit([] { coverage.write(); });
+    }
+    auto& into = counters(sum);
+    const auto& from = counters(closed);
+    for (size_t i = 0; i < sizeof(from) / sizeof(from[0]); ++i) {
+        into[i] = into[i] + from[i] < into[i] ? UINT32_MAX : into[i] + from[i];
+    }
+}
+#endif
 
 void level(Model* self, uint8_t level) {
     self->top.clk = level;
@@ -81,6 +121,9 @@ bool record_(void* model, const char* path) {
 void close_(void* model) {
     Model* const self = static_cast<Model*>(model);
     self->top.final();
+#if VM_COVERAGE
+    coverage.add(self);
+#endif
 #if VM_TRACE_FST
     if (self->waves) {
         self->waves->close();

@@ -8,6 +8,7 @@ mod libraries;
 mod perf;
 mod program;
 mod rtl;
+mod twins;
 mod ycsb;
 
 use anyhow::Result;
@@ -28,7 +29,8 @@ fn build() -> Result<Row> {
         "rdstore-bench",
     ]);
     if verilog::is_set_up() {
-        build.args(["--features", "rdstore-bench/rtl"]);
+        build.args(["-p", "nvme-twin"]);
+        build.args(["--features", "rdstore-bench/rtl,nvme-twin/verilator"]);
     }
     step("build", build)
 }

@@ -24,7 +24,11 @@ pub(crate) fn shown(program: &str, arguments: &[&str]) -> String {
         other => format!(" -p {other}"),
     };
     let on_verilog = arguments.iter().any(|word| word.starts_with("rtl"));
-    let features = if on_verilog { " --features rtl" } else { "" };
+    let features = match program {
+        "nvme-twin" => " --features verilator",
+        _ if on_verilog => " --features rtl",
+        _ => "",
+    };
     let quoted: Vec<String> = arguments
         .iter()
         .map(|a| {

@@ -3,20 +3,31 @@
 use anyhow::Result;
 
 use super::program::{row, shown};
-use super::{libraries, perf};
+use super::{libraries, perf, twins, ycsb};
 use crate::report::Row;
-use crate::verilog;
+use crate::{coverage, verilog};
 
 /// Groups of `rdstore-bench` that run on either twin.
 const GROUPS: &[&str] = &["isolation", "torn-pages"];
 
-/// The rows; `smoke` is a tenth of the work.
+/// The rows; `smoke` is a tenth of the work, and no coverage, which needs a build of its own.
 pub(crate) fn rows(smoke: bool) -> Result<Vec<Row>> {
     let ops = if smoke { "2000" } else { "20000" };
     let mut rows = perf::device_table(&["--device", "rtl:", "--ops", ops]);
     for group in GROUPS {
-        rows.extend(of_group(group, smoke));
+        let twin = ["--twin", "rtl"];
+        let arguments = [&[*group], &twin[..]].concat();
+        let measured = libraries::run(group, &twin, smoke);
+        rows.extend(or_failed(group, "rdstore-bench", &arguments, measured));
     }
+    let seeds = if smoke { "20" } else { "500" };
+    let arguments = ["--seeds", seeds];
+    rows.extend(or_failed(
+        "twin check",
+        "nvme-twin",
+        &arguments,
+        twins::rows(seeds),
+    ));
     rows.push(perf::wall_rate(
         "the Verilog under 4 KiB Reads, QD 64",
         "rtl:",
@@ -31,24 +42,25 @@ pub(crate) fn rows(smoke: bool) -> Result<Vec<Row>> {
         "k commands/s of wall clock",
         [300.0, 1_000.0],
     ));
+    rows.push(ycsb::verified_on_verilog(smoke));
     rows.extend(verilog::lint()?);
+    if !smoke {
+        rows.extend(coverage::run(false)?);
+    }
     Ok(rows)
 }
 
-/// A group's rows, or one that says why there are none: a device that cannot do it yet has missed it.
-fn of_group(group: &str, smoke: bool) -> Vec<Row> {
-    let twin = ["--twin", "rtl"];
-    libraries::run(group, &twin, smoke).unwrap_or_else(|error| {
-        let arguments = [&[group], &twin[..]].concat();
-        let failed = row(
-            group.to_owned(),
+/// The rows, or one that says why there are none: a device that cannot do it yet has missed it.
+fn or_failed(name: &str, program: &str, arguments: &[&str], rows: Result<Vec<Row>>) -> Vec<Row> {
+    rows.unwrap_or_else(|error| {
+        vec![row(
+            name.to_owned(),
             false,
             None,
             format!("{error:#}"),
             String::new(),
-            shown("rdstore-bench", &arguments),
+            shown(program, arguments),
             0.0,
-        );
-        vec![failed]
+        )]
     })
 }

@@ -1,6 +1,7 @@
 //! Crashes at every point of the redo protocol, and crashes in memory.
 
-use super::image_folder::ImageFolder;
+use tempfile::TempDir;
+
 use super::trailer::{PAGE_BYTES, REDO_OFFSET};
 use super::{ATOMIC_UNIT_BYTES, Medium, MediumError, redo};
 
@@ -19,7 +20,7 @@ fn stops(length: usize) -> Vec<usize> {
 }
 
 /// An image file whose unit at `AT` is `OLD`, as is the byte before and the byte behind.
-fn image_with_old_unit(folder: &ImageFolder) -> Medium {
+fn image_with_old_unit(folder: &TempDir) -> Medium {
     let mut medium = Medium::create_file(folder.path().join("x.img"), IMAGE_BYTES, 4096).unwrap();
     medium.write_atomic(AT - 16384, &[OLD; ATOMIC_UNIT_BYTES]);
     medium.write_atomic(AT, &[OLD; ATOMIC_UNIT_BYTES]);
@@ -27,7 +28,7 @@ fn image_with_old_unit(folder: &ImageFolder) -> Medium {
     medium
 }
 
-fn reopened(folder: &ImageFolder) -> Medium {
+fn reopened(folder: &TempDir) -> Medium {
     Medium::open_file(folder.path().join("x.img"), Some(IMAGE_BYTES)).unwrap()
 }
 
@@ -52,7 +53,7 @@ fn assert_unit(medium: &Medium, length: usize, value: u8) {
 
 #[test]
 fn dying_while_the_slot_is_filled_leaves_the_old_unit() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     for length in LENGTHS {
         for filled in stops(length) {
             let mut medium = image_with_old_unit(&folder);
@@ -67,7 +68,7 @@ fn dying_while_the_slot_is_filled_leaves_the_old_unit() {
 
 #[test]
 fn dying_after_the_commit_leaves_the_new_unit_wherever_the_copy_stopped() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     for length in LENGTHS {
         let new = vec![NEW; length];
         for copied in stops(length) {
@@ -87,7 +88,7 @@ fn dying_after_the_commit_leaves_the_new_unit_wherever_the_copy_stopped() {
 
 #[test]
 fn dying_inside_the_replay_leaves_it_to_the_next_one() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     let mut medium = image_with_old_unit(&folder);
     medium.write_interrupted(AT, &[NEW; 8192], 100);
     drop(medium);
@@ -101,7 +102,7 @@ fn dying_inside_the_replay_leaves_it_to_the_next_one() {
 
 #[test]
 fn a_replayed_record_is_not_replayed_again() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     let mut medium = image_with_old_unit(&folder);
     medium.write_interrupted(AT, &[NEW; 4096], 1000);
     drop(medium);
@@ -114,7 +115,7 @@ fn a_replayed_record_is_not_replayed_again() {
 
 #[test]
 fn an_interrupted_write_ends_the_life_of_the_medium() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     let mut medium = image_with_old_unit(&folder);
     medium.write_interrupted(AT, &[NEW; 16384], 6000);
     assert!(!medium.accepts_writes());
@@ -156,7 +157,7 @@ fn a_crash_in_memory_is_recovered_by_a_restart() {
 
 #[test]
 fn pieces_are_written_one_after_the_other() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     for mut medium in [
         image_with_old_unit(&folder),
         Medium::in_memory(IMAGE_BYTES, 4096).unwrap(),
@@ -170,7 +171,7 @@ fn pieces_are_written_one_after_the_other() {
 
 #[test]
 fn a_record_that_does_not_add_up_is_an_error_and_changes_nothing() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("x.img");
     let slot = IMAGE_BYTES as usize + REDO_OFFSET;
     // Offsets of the fields that the redo module documents, and a value that breaks each.

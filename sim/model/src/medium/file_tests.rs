@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-use super::image_folder::ImageFolder;
+use tempfile::TempDir;
+
 use super::trailer::{Description, TRAILER_BYTES};
 use super::{Medium, MediumError};
 
@@ -23,7 +24,7 @@ fn open_error(path: &Path) -> (MediumError, String) {
 
 #[test]
 fn what_was_written_is_there_when_it_is_opened_again() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("x.img");
     let mut medium = Medium::create_file(&path, MIB, 512).unwrap();
     assert_eq!((medium.len(), medium.block_bytes()), (MIB, 512));
@@ -48,7 +49,7 @@ fn what_was_written_is_there_when_it_is_opened_again() {
 
 #[test]
 fn a_new_image_takes_no_space() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("x.img");
     let medium = Medium::create_file(&path, 64 << 30, 4096).unwrap();
     assert_eq!(medium.bytes((64 << 30) - 1, 1), [0]);
@@ -68,7 +69,7 @@ fn a_new_image_takes_no_space() {
 
 #[test]
 fn a_size_that_is_no_multiple_of_a_page_has_its_trailer_behind_it() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("x.img");
     let mut medium = Medium::create_file(&path, 4096 + 512, 512).unwrap();
     medium.write_atomic(4096, &[5; 512]);
@@ -80,7 +81,7 @@ fn a_size_that_is_no_multiple_of_a_page_has_its_trailer_behind_it() {
 
 #[test]
 fn a_second_opener_is_told_and_the_third_gets_it() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("x.img");
     let medium = Medium::create_file(&path, MIB, 4096).unwrap();
     let (error, text) = open_error(&path);
@@ -92,7 +93,7 @@ fn a_second_opener_is_told_and_the_third_gets_it() {
 
 #[test]
 fn creation_replaces_nothing() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("x.img");
     fs::write(&path, "somebody's thesis").unwrap();
     let error = Medium::create_file(&path, MIB, 4096).unwrap_err();
@@ -113,7 +114,7 @@ fn creation_replaces_nothing() {
 
 #[test]
 fn sizes_that_cannot_be_are_refused() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("x.img");
     for (bytes, block_bytes) in [(0, 4096), (5000, 512), (MIB, 1024), (MIB, 0), (512, 4096)] {
         let error = Medium::create_file(&path, bytes, block_bytes).unwrap_err();
@@ -140,7 +141,7 @@ fn sizes_that_cannot_be_are_refused() {
 
 #[test]
 fn a_missing_file_or_folder_is_said_to_be_missing() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     let (error, text) = open_error(&folder.path().join("x.img"));
     assert!(matches!(error, MediumError::NotFound { .. }), "{error:?}");
     assert!(text.contains("does not exist"), "{text}");
@@ -150,7 +151,7 @@ fn a_missing_file_or_folder_is_said_to_be_missing() {
 
 #[test]
 fn folders_pipes_and_devices_are_no_images() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     let (error, text) = open_error(folder.path());
     assert!(
         matches!(
@@ -188,7 +189,7 @@ fn folders_pipes_and_devices_are_no_images() {
 
 #[test]
 fn a_file_without_permission_says_which_permission() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("x.img");
     drop(Medium::create_file(&path, MIB, 4096).unwrap());
     fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
@@ -212,7 +213,7 @@ fn a_file_without_permission_says_which_permission() {
 
 #[test]
 fn files_of_something_else_are_foreign() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("x.img");
     for content in [
         Vec::new(),
@@ -234,7 +235,7 @@ fn files_of_something_else_are_foreign() {
 
 #[test]
 fn an_image_that_lost_its_end_or_grew_is_refused() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("x.img");
     drop(Medium::create_file(&path, MIB, 4096).unwrap());
     let whole = fs::read(&path).unwrap();
@@ -265,7 +266,7 @@ fn an_image_that_lost_its_end_or_grew_is_refused() {
 
 #[test]
 fn another_size_than_asked_for_is_named() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("x.img");
     drop(Medium::create_file(&path, MIB, 4096).unwrap());
     let error = Medium::open_file(&path, Some(2 * MIB)).unwrap_err();
@@ -282,7 +283,7 @@ fn another_size_than_asked_for_is_named() {
 
 #[test]
 fn later_layouts_and_damaged_headers_are_told_apart() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("x.img");
     drop(Medium::create_file(&path, MIB, 4096).unwrap());
     let whole = fs::read(&path).unwrap();
@@ -313,7 +314,7 @@ fn later_layouts_and_damaged_headers_are_told_apart() {
 
 #[test]
 fn a_header_of_an_impossible_size_is_damaged_whatever_its_checksum_says() {
-    let folder = ImageFolder::new();
+    let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("x.img");
     drop(Medium::create_file(&path, MIB, 4096).unwrap());
     let whole = fs::read(&path).unwrap();

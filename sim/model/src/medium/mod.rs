@@ -33,10 +33,6 @@ mod trailer;
 mod crash_tests;
 #[cfg(test)]
 mod file_tests;
-#[cfg(test)]
-mod image_folder;
-#[cfg(test)]
-mod kill_tests;
 
 pub use error::MediumError;
 pub use image::Medium;

@@ -1,6 +1,6 @@
 //! Devices and hosts by seed.
 
-use pcie_host::HostOptions;
+use pcie_host::{Delivery, HostOptions};
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
@@ -31,7 +31,7 @@ pub(super) fn setup(random: &mut Pcg64Mcg, seed: u64, limits: &Limits) -> Setup 
         functions: (0..functions)
             .map(|_| function(random, most_queues))
             .collect(),
-        host: host(random, seed),
+        host: host(random, seed, stalls),
         mem_cycles: choose(random, &[25, 25, 25, 12, 60]),
         write_response_cycles: choose(random, &[25, 25, 25, 3, 60]),
         polling_cycles: choose(random, &[16, 32, 64]),
@@ -65,7 +65,7 @@ fn function(random: &mut Pcg64Mcg, most_queues: u16) -> FunctionSetup {
     }
 }
 
-fn host(random: &mut Pcg64Mcg, seed: u64) -> HostOptions {
+fn host(random: &mut Pcg64Mcg, seed: u64, stalls: bool) -> HostOptions {
     let max_read_request_bytes = choose(random, &[128, 256, 512, 512, 512, 1024, 2048, 4096]);
     let completion_split_bytes = choose(random, &[64, 64, 128, 256, 256, 512, 4096]);
     let boundary_bytes = if completion_split_bytes >= 128 {
@@ -75,9 +75,12 @@ fn host(random: &mut Pcg64Mcg, seed: u64) -> HostOptions {
     };
     let (mut completion_space_bytes, mut completion_space_headers) = (15_872, 64);
     if random.random_bool(0.2) {
-        completion_space_bytes =
-            random.random_range(max_read_request_bytes..=max_read_request_bytes.max(8192)) & !3;
-        let least = max_read_request_bytes / boundary_bytes + 1;
+        // Space for one read only makes a queue of the whole device: where cycles are compared there is
+        // some for two.
+        let reads = if stalls { 1 } else { 2 };
+        let least = reads * max_read_request_bytes;
+        completion_space_bytes = random.random_range(least..=least.max(8192)) & !3;
+        let least = reads * (max_read_request_bytes / boundary_bytes + 1);
         completion_space_headers = random.random_range(least..=least.max(64));
     } else {
         completion_space_headers =
@@ -93,6 +96,8 @@ fn host(random: &mut Pcg64Mcg, seed: u64) -> HostOptions {
         software_cycles: choose(random, &[1, 10, 25]),
         reset_ends_reads: random.random_bool(0.7),
         seed,
+        // As the Verilog has it: completion space is free again with each completion.
+        delivery: Delivery::EachCompletion,
         ..HostOptions::default()
     }
 }
