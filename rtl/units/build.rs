@@ -19,6 +19,16 @@ mod verilated {
         ("fair_scheduler", "fair_scheduler", &[]),
         ("range_lock", "range_lock", &[]),
         ("cq_table", "cq_table", &[]),
+        (
+            "interrupt_coalescing",
+            "interrupt_coalescing",
+            &[
+                "-GFUNCTIONS=2",
+                "-GFUNCTION_WIDTH=1",
+                "-GVECTOR_WIDTH=2",
+                "-GUNIT_CYCLES=16",
+            ],
+        ),
         ("admin_path", "admin_path", &[]),
         ("identify_rom", "identify_rom", &[]),
         (
