@@ -84,7 +84,7 @@ module interrupt_coalescing #(
   assign due_row   = scan_reg;
   assign busy      = held_reg || |armed_reg;
 
-  integer r;
+  integer f;
   always @(posedge clk) begin
     now_reg <= now_reg + 1'b1;
     if (!stands) scan_reg <= scan_reg + 1'b1;
@@ -103,9 +103,9 @@ module interrupt_coalescing #(
       if (held_first_reg) deadline_memory[held_row_reg] <= now_reg + held_cycles - 1'b1;
     end
 
-    if (|clear)
-      for (r = 0; r < ROWS; r = r + 1)
-      if (r >> VECTOR_WIDTH < FUNCTIONS && clear[r>>VECTOR_WIDTH]) armed_reg[r] <= 1'b0;
+    for (f = 0; f < FUNCTIONS; f = f + 1) begin
+      if (clear[f]) armed_reg[(f<<VECTOR_WIDTH)+:(1<<VECTOR_WIDTH)] <= {(1 << VECTOR_WIDTH) {1'b0}};
+    end
     if (rst) begin
       armed_reg <= {ROWS{1'b0}};
       held_reg  <= 1'b0;

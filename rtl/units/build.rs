@@ -22,6 +22,16 @@ mod verilated {
         ("prp_walker", "prp_walker", &[]),
         ("range_lock", "range_lock", &[]),
         ("cq_table", "cq_table", &[]),
+        (
+            "interrupt_coalescing",
+            "interrupt_coalescing",
+            &[
+                "-GFUNCTIONS=2",
+                "-GFUNCTION_WIDTH=1",
+                "-GVECTOR_WIDTH=2",
+                "-GUNIT_CYCLES=16",
+            ],
+        ),
         ("admin_path", "admin_path", &[]),
         ("segment_reads", "segment_reads", &[]),
         ("buffer_turns", "buffer_turns", &[]),

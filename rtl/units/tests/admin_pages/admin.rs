@@ -83,8 +83,9 @@ impl Bench {
                 };
                 bursts.resize(2, HostPiece::default());
                 assert_eq!(bursts, pieces, "{sqe:?}");
-                let length = length_bytes as usize;
-                assert_eq!(self.page(context)[..length], buffer[..length], "{sqe:?}");
+                let page = self.page(context);
+                let differs = (0..length_bytes as usize).find(|at| page[*at] != buffer[*at]);
+                assert_eq!(differs, None, "{sqe:?}: a byte of the page");
                 self.pages += 1;
                 return;
             }
