@@ -637,6 +637,12 @@ module nvme_controller #(
   wire [PURPOSE-1:0] unsent_purpose;
   wire data_valid, data_ready, data_first, data_last, data_one_dword;
   wire [255:0] data_beat;
+  wire lock_request_valid, lock_request_exclusive, lock_grant_valid, lock_release_valid, lock_release_write_valid;
+  wire [CTX-1:0] lock_request_context, lock_grant_context, lock_release_context, lock_release_write_context;
+  wire [QW-1:0] lock_request_queue;
+  wire [  15:0] lock_request_command;
+  wire [AXI_ADDRESS_WIDTH-10:0] lock_request_first, lock_request_last;
+
   data_path #(
       .FUNCTIONS(FUNCTIONS),
       .FUNCTION_WIDTH(FW),
@@ -755,19 +761,54 @@ module nvme_controller #(
       .m_axi_wready(m_axi_wready),
       .m_axi_bvalid(m_axi_bvalid),
       .m_axi_bresp(m_axi_bresp),
-      .lock_request_valid(lock_trace_request_valid),
-      .lock_request_context(lock_trace_request_context),
-      .lock_request_queue(lock_trace_request_queue),
-      .lock_request_command(lock_trace_request_command),
-      .lock_request_first(lock_trace_request_first),
-      .lock_request_last(lock_trace_request_last),
-      .lock_request_exclusive(lock_trace_request_exclusive),
-      .lock_grant_valid(lock_trace_grant_valid),
-      .lock_grant_context(lock_trace_grant_context),
-      .lock_release_valid(lock_trace_release_valid),
-      .lock_release_context(lock_trace_release_context),
-      .lock_release_write_valid(lock_trace_release_write_valid),
-      .lock_release_write_context(lock_trace_release_write_context)
+      .lock_request_valid(lock_request_valid),
+      .lock_request_context(lock_request_context),
+      .lock_request_queue(lock_request_queue),
+      .lock_request_command(lock_request_command),
+      .lock_request_first(lock_request_first),
+      .lock_request_last(lock_request_last),
+      .lock_request_exclusive(lock_request_exclusive),
+      .lock_grant_valid(lock_grant_valid),
+      .lock_grant_context(lock_grant_context),
+      .lock_release_valid(lock_release_valid),
+      .lock_release_context(lock_release_context),
+      .lock_release_write_valid(lock_release_write_valid),
+      .lock_release_write_context(lock_release_write_context)
+  );
+
+  lock_trace #(
+      .CONTEXT_WIDTH(CTX),
+      .QUEUE_WIDTH  (QW),
+      .SECTOR_WIDTH (AXI_ADDRESS_WIDTH - 9)
+  ) trace (
+      .clk(clk),
+      .rst(rst),
+      .request_valid(lock_request_valid),
+      .request_context(lock_request_context),
+      .request_queue(lock_request_queue),
+      .request_command(lock_request_command),
+      .request_first(lock_request_first),
+      .request_last(lock_request_last),
+      .request_exclusive(lock_request_exclusive),
+      .grant_valid(lock_grant_valid),
+      .grant_context(lock_grant_context),
+      .release_valid(lock_release_valid),
+      .release_context(lock_release_context),
+      .release_write_valid(lock_release_write_valid),
+      .release_write_context(lock_release_write_context),
+      .lock_trace_request_valid(lock_trace_request_valid),
+      .lock_trace_request_context(lock_trace_request_context),
+      .lock_trace_request_queue(lock_trace_request_queue),
+      .lock_trace_request_command(lock_trace_request_command),
+      .lock_trace_request_first(lock_trace_request_first),
+      .lock_trace_request_last(lock_trace_request_last),
+      .lock_trace_request_exclusive(lock_trace_request_exclusive),
+      .lock_trace_grant_valid(lock_trace_grant_valid),
+      .lock_trace_grant_context(lock_trace_grant_context),
+      .lock_trace_release_valid(lock_trace_release_valid),
+      .lock_trace_release_context(lock_trace_release_context),
+      .lock_trace_release_write_valid(lock_trace_release_write_valid),
+      .lock_trace_release_write_context(lock_trace_release_write_context)
   );
   assign m_axi_arsize  = 3'd5;
   assign m_axi_arburst = 2'd1;

@@ -76,12 +76,13 @@ impl Locks {
         }
     }
 
-    /// What happens in this cycle, before the edge. A row that goes is in nobody's way in the same cycle.
+    /// What happened in the cycle before this one. A row that goes is in nobody's way in the same cycle.
     #[inline]
     pub(crate) fn sample(&mut self, now: Cycle) {
         if !self.keeps {
             return;
         }
+        let now = now.saturating_sub(1);
         if self.grant_valid.get() != 0 {
             self.push(now, LockStep::Granted, self.grant_context.get());
         }
