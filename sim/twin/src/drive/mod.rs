@@ -15,7 +15,7 @@ use std::sync::Once;
 use nvme_conformance::rig::{DeviceOptions, Rig};
 use nvme_spec::opcode::admin;
 use pcie_host::endpoint::Cycle;
-use pcie_host::{DmaFault, DmaFaultReason, Host};
+use pcie_host::{DmaFault, DmaFaultReason, Host, Violation, ViolationKind};
 
 use crate::outcome::{Outcome, RoundOutcome};
 use crate::script::{Group, Round, Script, UpheavalKind};
@@ -66,6 +66,8 @@ struct Drive<'a> {
     outcome: Outcome,
     /// DMAs that no script has asked for.
     stray: Vec<DmaFault>,
+    /// Rules of the link that were broken.
+    broken: Vec<Violation>,
 }
 
 impl<'a> Drive<'a> {
@@ -105,6 +107,7 @@ impl<'a> Drive<'a> {
             script,
             outcome: Outcome::default(),
             stray: Vec::new(),
+            broken: Vec::new(),
         }
     }
 
@@ -127,14 +130,13 @@ impl<'a> Drive<'a> {
             .collect();
         self.outcome.image = self.image();
         self.collect_faults();
-        let violations = self.rig.host.take_violations();
+        self.broken.extend(self.rig.host.take_violations());
         if self.outcome.failure.is_none() {
             self.outcome.failure = if let Some(fault) = self.stray.first() {
                 Some(format!("a DMA to what nobody named: {fault:x?}"))
             } else {
-                violations
-                    .first()
-                    .map(|broken| format!("a rule of the link broken: {broken:x?}"))
+                let first = self.broken.first();
+                first.map(|broken| format!("a rule of the link broken: {broken:x?}"))
             };
         }
         self.outcome
@@ -283,6 +285,7 @@ impl<'a> Drive<'a> {
     fn upset(&mut self, function: u8, kind: UpheavalKind) {
         self.collect_faults();
         let before = self.stray.len();
+        self.broken.extend(self.rig.host.take_violations());
         self.upset_function(function, kind);
         self.collect_faults();
         // The TLP that is on its way through the port in that cycle is finished, as a stream must be; the
@@ -295,6 +298,16 @@ impl<'a> Drive<'a> {
         {
             self.stray.truncate(before);
         }
+        // So is a read that was offered before a reset of the PF, which takes the link's Maximum Read
+        // Request Size back to 512 bytes.
+        let mut broken = self.rig.host.take_violations();
+        if (function, kind) == (0, UpheavalKind::FunctionReset)
+            && let [only] = &broken[..]
+            && only.kind == ViolationKind::ReadTooLong
+        {
+            broken.clear();
+        }
+        self.broken.append(&mut broken);
     }
 
     fn upset_function(&mut self, function: u8, kind: UpheavalKind) {
