@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::report::Report;
 use crate::step::{cargo, run as step};
-use crate::{bench, coverage, lint, parameters, setup, synthesis, testbench, verilog};
+use crate::{bench, coverage, lint, parameters, setup, synthesis, testbench, twin, verilog};
 
 pub(crate) fn run(full: bool) -> Result<Report> {
     let mut report = setup::run()?;
@@ -22,6 +22,7 @@ pub(crate) fn run(full: bool) -> Result<Report> {
     }
     report.rows.push(step("tests", tests)?);
     report.rows.push(verilog::device_tests(full)?);
+    report.rows.push(twin::check(full)?);
     report.rows.push(verilog::build_without_verilator()?);
     report.rows.push(testbench::run(full)?);
     if full {

@@ -2,7 +2,14 @@
 
 use std::process::{Command, ExitCode};
 
-use crate::step::cargo;
+use anyhow::Result;
+
+use crate::report::Row;
+use crate::step::{cargo, run as step};
+use crate::verilog::{is_set_up, not_set_up};
+
+/// Seeds of a test run, and of a full one.
+const SEEDS: [&str; 2] = ["40", "500"];
 
 /// The program, with the Verilog in it.
 fn program() -> Command {
@@ -27,4 +34,19 @@ pub(crate) fn run(arguments: &[String], json: bool) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The check as a step of `cargo xtask test`.
+pub(crate) fn check(full: bool) -> Result<Row> {
+    let name = "twins";
+    if !is_set_up() {
+        return Ok(not_set_up(name));
+    }
+    let seeds = SEEDS[usize::from(full)];
+    let mut command = program();
+    command.args(["--seeds", seeds]);
+    let mut row = step(name, command)?;
+    row.measured = format!("{}, {seeds} seeds", row.measured);
+    row.command = format!("cargo xtask twin --seeds {seeds}");
+    Ok(row)
 }
