@@ -64,10 +64,10 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// What the controller takes of an FPGA, and its worst path without routing, by Yosys (minutes; part
-    /// of `test --full`); exits 1 when a "must" is missed.
+    /// What the controller takes of an FPGA, and its worst path without routing, by Yosys
+    /// (minutes); exits 1 when a "must" is missed.
     Synth {
-        /// Each module's share, too, by a second run.
+        /// Each module's share and its own worst path, too, by a second run.
         #[arg(long)]
         modules: bool,
     },

@@ -202,7 +202,12 @@ fn by_module(folder: &Path) -> Result<Vec<Row>> {
         "read_verilog {sources}\n\
          hierarchy -check -top {TOP}\n\
          synth_xilinx -family xc7 -noiopad -abc9 -top {TOP}\n\
-         tee -q -o modules.json stat -tech xilinx -json\n",
+         tee -q -o modules.json stat -tech xilinx -json\n\
+         write_verilog -noattr modules_netlist.v\n\
+         design -reset\n\
+         read_verilog -specify -lib +/xilinx/cells_sim.v\n\
+         read_verilog modules_netlist.v\n\
+         tee -q -o modules_paths.txt sta\n",
         sources = sources()?
     );
     let run = yosys(folder, "modules", &script)?;
@@ -210,15 +215,19 @@ fn by_module(folder: &Path) -> Result<Vec<Row>> {
         return Ok(vec![run]);
     }
     let report = read(folder, "modules.json")?;
+    let paths =
+        fs::read_to_string(folder.join("modules_paths.txt")).context("modules_paths.txt")?;
+    let paths = paths_by_source(&paths);
     let mut areas: Vec<(String, Area)> = by_source(&report).into_iter().collect();
     areas.sort_by_key(|(_, area)| std::cmp::Reverse(area.luts()));
     let rows = areas.into_iter().map(|(name, area)| Row {
         measured: format!(
-            "{:6} LUTs ({} memory), {:6} flip-flops, {} block RAMs",
+            "{:6} LUTs ({} memory), {:6} flip-flops, {} block RAMs, {:.2} ns inside",
             area.luts(),
             area.memory_luts,
             area.flip_flops,
-            area.block_rams_36()
+            area.block_rams_36(),
+            paths.get(&name).copied().unwrap_or(0.0) / 1000.0
         ),
         ..figure(&format!("  {name}"), area.luts() as f64, &run)
     });
@@ -238,6 +247,36 @@ fn cells(module: &Value) -> BTreeMap<String, u64> {
         .collect()
 }
 
+/// A module's name in the source: Yosys names those with parameters `$paramod$HASH\name`, or
+/// `$paramod\name\PARAMETERS`.
+fn source_of(name: &str) -> String {
+    let mut parts = name.trim_start_matches('\\').split('\\');
+    let first = parts.next().unwrap_or_default();
+    let found = if first.starts_with("$paramod") {
+        parts.next()
+    } else {
+        Some(first)
+    };
+    found.unwrap_or_default().to_owned()
+}
+
+/// The latest arrival within each module, its inputs at 0, in picoseconds.
+fn paths_by_source(text: &str) -> BTreeMap<String, f64> {
+    let mut paths = BTreeMap::new();
+    for line in text.lines() {
+        let arrival = line
+            .strip_prefix("Latest arrival time in '")
+            .and_then(|rest| rest.split_once("' is "));
+        let Some((name, picoseconds)) = arrival else {
+            continue;
+        };
+        let picoseconds = picoseconds.trim_end_matches(':').trim().parse();
+        let latest: &mut f64 = paths.entry(source_of(name)).or_default();
+        *latest = latest.max(picoseconds.unwrap_or(0.0));
+    }
+    paths
+}
+
 /// Areas by the module's name in the source, all instances of it together.
 fn by_source(report: &Value) -> BTreeMap<String, Area> {
     let modules: BTreeMap<String, BTreeMap<String, u64>> = report["modules"]
@@ -252,8 +291,7 @@ fn by_source(report: &Value) -> BTreeMap<String, Area> {
         let Some(cells) = modules.get(&name) else {
             continue;
         };
-        let source = name.rsplit('\\').next().unwrap_or_default().to_owned();
-        let area: &mut Area = areas.entry(source).or_default();
+        let area: &mut Area = areas.entry(source_of(&name)).or_default();
         area.add(Area::of(cells), times);
         let inner = cells.iter().filter(|(cell, _)| modules.contains_key(*cell));
         waiting.extend(inner.map(|(cell, count)| (cell.clone(), times * count)));
@@ -297,7 +335,7 @@ fn judged(name: &str, value: f64, measured: String, limit: &Limit, run: &Row) ->
 
 #[cfg(test)]
 mod tests {
-    use super::{Area, by_source, worst_path};
+    use super::{Area, by_source, paths_by_source, worst_path};
 
     #[test]
     fn memory_counts_as_luts() {
@@ -315,6 +353,16 @@ mod tests {
         assert_eq!(areas["sync_fifo"], fifos);
         assert_eq!(areas["nvme_controller"].luts(), 3);
         assert_eq!(areas["nvme_controller"].flip_flops, 1);
+    }
+
+    #[test]
+    fn paths_within_modules_are_found() {
+        let text = "Latest arrival time in '\\$paramod\\sqe_memory\\ROW_WIDTH=s32'0110' is 2454:\n  …\n\
+                    Latest arrival time in '\\$paramod$b4\\drr_select' is 11234:\n\
+                    Latest arrival time in '\\$paramod$d8\\drr_select' is 8174:\n";
+        let paths = paths_by_source(text);
+        assert_eq!(paths["sqe_memory"], 2454.0);
+        assert_eq!(paths["drr_select"], 11234.0);
     }
 
     #[test]

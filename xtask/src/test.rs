@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::report::Report;
 use crate::step::{cargo, run as step};
-use crate::{bench, coverage, lint, parameters, setup, synthesis, testbench, twin, verilog};
+use crate::{bench, coverage, lint, parameters, setup, testbench, twin, verilog};
 
 pub(crate) fn run(full: bool) -> Result<Report> {
     let mut report = setup::run()?;
@@ -16,7 +16,7 @@ pub(crate) fn run(full: bool) -> Result<Report> {
     let mut tests = cargo(&["test", "--workspace", "--profile", "campaign"]);
     // The Verilog's device tests have a step of their own, which leaves some out by name.
     tests.args(["--exclude", "nvme-rtl", "--no-fail-fast"]);
-    tests.args(["--features", "rtl-units/verilator,rdstore-bench/rtl"]);
+    tests.args(["--features", "rtl-units/verilator,rdstore-bench/rtl,nvme-kill-tests/rtl"]);
     if full {
         tests.env("RDSTORE_FULL", "1");
     }
@@ -30,7 +30,6 @@ pub(crate) fn run(full: bool) -> Result<Report> {
         report.rows.push(verilog::waves()?);
         report.rows.extend(coverage::run(false)?);
         report.rows.push(parameters::device_tests()?);
-        report.rows.extend(synthesis::run(false)?.rows);
     }
 
     report.rows.push(step(
