@@ -16,7 +16,10 @@ pub(crate) fn run(full: bool) -> Result<Report> {
     let mut tests = cargo(&["test", "--workspace", "--profile", "campaign"]);
     // The Verilog's device tests have a step of their own, which leaves some out by name.
     tests.args(["--exclude", "nvme-rtl", "--no-fail-fast"]);
-    tests.args(["--features", "rtl-units/verilator,rdstore-bench/rtl,nvme-kill-tests/rtl"]);
+    tests.args([
+        "--features",
+        "rtl-units/verilator,rdstore-bench/rtl,nvme-kill-tests/rtl",
+    ]);
     if full {
         tests.env("RDSTORE_FULL", "1");
     }
