@@ -725,7 +725,8 @@ module data_path #(
   assign lock_request_context = request_context;
   assign lock_request_queue = request_row[QUEUE_WIDTH-1:0];
   assign lock_request_command = request_id;
-  assign lock_grant_valid = grant_valid;
+  // Not one that is given up at once, because its command has failed meanwhile.
+  assign lock_grant_valid = grant_reads || grant_writes;
   assign lock_grant_context = grant_context;
   assign lock_release_valid = read_release;
   assign lock_release_write_valid = write_release;
