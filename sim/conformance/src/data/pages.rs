@@ -239,8 +239,8 @@ pub fn no_page_is_torn(device: Factory) {
 }
 
 /// What [`no_page_is_torn`] would say of a device whose range lock grants everything: for a twin's crate
-/// that can build such a device.
-pub fn pages_tear_without_the_lock(device: Factory) {
-    let found = hammer(device, scale(400_000, 4_000_000));
+/// that can build such a device, and no device test (`suite!`) of the others.
+pub fn pages_tear_without_the_lock(unlocked: Factory) {
+    let found = hammer(unlocked, scale(400_000, 4_000_000));
     assert!(found.torn > 0, "{found:?}");
 }
