@@ -65,16 +65,8 @@ mod verilated {
         let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
         println!("cargo:rerun-if-env-changed=VERILATOR_ROOT");
         println!("cargo:rerun-if-changed=build.rs");
-        for entry in fs::read_dir(&rtl).expect("rtl/") {
-            let path = entry.expect("a readable folder").path();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "v" || extension == "vh")
-            {
-                println!("cargo:rerun-if-changed={}", path.display());
-            }
-        }
-        let Some(verilator) = find(&rtl) else {
+        verilator_tool::watch(&rtl);
+        let Some(verilator) = verilator_tool::find(&rtl.join("..")) else {
             eprintln!("\nVerilator is missing: run `cargo xtask setup`, or set VERILATOR_ROOT.\n");
             std::process::exit(1);
         };
@@ -145,33 +137,11 @@ mod verilated {
         compiler.compile("rtl_units");
     }
 
-    /// The folder with `bin` and `include`: of the environment, or in the project's `.venv`.
-    fn find(rtl: &Path) -> Option<PathBuf> {
-        let is_one = |folder: &PathBuf| folder.join("bin/verilator_bin").is_file();
-        if let Some(folder) = env::var_os("VERILATOR_ROOT") {
-            return Some(PathBuf::from(folder)).filter(is_one);
-        }
-        let versions = fs::read_dir(rtl.join("../.venv/lib")).ok()?;
-        versions
-            .filter_map(|version| Some(version.ok()?.path().join("site-packages/verilator")))
-            .find(is_one)
-    }
-
     /// The functions around one class, with the ports that its header declares.
     fn shim(class: &str, folder: &Path) -> String {
         let header = fs::read_to_string(folder.join(format!("{class}.h"))).expect("its header");
         let mut ports = String::new();
-        for line in header.lines().map(str::trim) {
-            let declaration = line
-                .strip_prefix("VL_IN")
-                .or_else(|| line.strip_prefix("VL_OUT"));
-            let Some((_, port)) = declaration.and_then(|rest| rest.split_once("(&")) else {
-                continue;
-            };
-            // name,msb,lsb[,words]);
-            let fields: Vec<&str> = port.trim_end_matches(");").split(',').collect();
-            let bits = fields[1].parse::<u32>().expect("a port's top bit") + 1;
-            let name = fields[0];
+        for (name, bits) in verilator_tool::ports(&header) {
             let _ = writeln!(
                 ports,
                 "    if (!std::strcmp(name, \"{name}\")) {{ *bits = {bits}; return &top->{name}; }}"

