@@ -5,6 +5,7 @@
 
 mod bench;
 mod coverage;
+mod guest;
 mod lint;
 mod parameters;
 mod report;
@@ -77,6 +78,8 @@ enum Command {
         #[arg(long)]
         last_run: bool,
     },
+    /// A Debian kernel in QEMU, with its own NVMe driver and programs, on the device (minutes).
+    Guest(guest::Options),
     /// Measure every figure the project promises; exits 1 when a "must" is missed.
     Bench {
         /// Only the rows whose name contains this text.
@@ -113,6 +116,7 @@ fn main() -> ExitCode {
         Command::Coverage { last_run } => {
             coverage::run(last_run).map(|rows| report::Report { rows })
         }
+        Command::Guest(options) => guest::run(&options),
         Command::Bench {
             rtl: true, smoke, ..
         } => bench::run_rtl(smoke),

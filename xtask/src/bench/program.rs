@@ -8,13 +8,11 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::report::Row;
-use crate::step::root;
+use crate::step::{root, target};
 
 /// A program of the workspace, as `cargo build --release` left it.
 pub(crate) fn built(program: &str) -> PathBuf {
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    root().join(target).join("release").join(program)
+    target().join("release").join(program)
 }
 
 /// How a person runs `program` with these arguments.

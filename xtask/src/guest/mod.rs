@@ -1,0 +1,184 @@
+//! `cargo xtask guest`: a Linux that nobody here wrote, in front of the device.
+//!
+//! A Debian kernel boots in QEMU, without hardware help, from an image with a script of checks; what the
+//! script says becomes the table. README: `xtask/guest/README.md`.
+
+mod cpio;
+mod debian;
+mod initramfs;
+mod protocol;
+mod qemu;
+mod session;
+mod sets;
+
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::report::{Report, Row};
+use crate::step::target;
+use debian::Debian;
+use initramfs::Content;
+use qemu::{Iommu, Machine};
+use session::{Session, watch};
+use sets::{Device, SETS, Set};
+
+/// What to run, and what to leave behind.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Only the sets whose name (`cargo xtask guest --list`) contains this text.
+    #[arg(long)]
+    only: Option<String>,
+    /// List the sets, without running anything.
+    #[arg(long)]
+    list: bool,
+    /// Keep the images, logs and command lines of sets that passed, too.
+    #[arg(long)]
+    keep: bool,
+}
+
+fn label(set: &Set, device: Device) -> String {
+    format!("{} {}", device.name(), set.name)
+}
+
+pub(crate) fn run(options: &Options) -> Result<Report> {
+    let wanted = |name: &str| {
+        options
+            .only
+            .as_deref()
+            .is_none_or(|only| name.contains(only))
+    };
+    let runs: Vec<(&Set, Device)> = SETS
+        .iter()
+        .flat_map(|set| set.devices.iter().map(move |&device| (set, device)))
+        .filter(|&(set, device)| wanted(&label(set, device)))
+        .collect();
+    if runs.is_empty() {
+        bail!("no set's name contains that text: `cargo xtask guest --list` names them");
+    }
+    if options.list {
+        for (set, device) in runs {
+            eprintln!("{:24} {}", label(set, device), set.about);
+        }
+        return Ok(Report::default());
+    }
+    let guest = target().join("guest");
+    std::fs::create_dir_all(&guest)?;
+    let lock = File::create(guest.join("lock"))?;
+    if lock.try_lock().is_err() {
+        bail!("another `cargo xtask guest` is using {}", guest.display());
+    }
+    let debian = Debian::fetched(&guest)?;
+    let mut report = Report::default();
+    for (set, device) in runs {
+        let folder = guest
+            .join("runs")
+            .join(label(set, device).replace(' ', "-"));
+        let rows = one(&debian, set, device, &folder)?;
+        let passed = rows.iter().all(|row| row.failed == 0);
+        report.rows.extend(rows);
+        if passed && !options.keep {
+            std::fs::remove_dir_all(&folder).ok();
+        } else {
+            eprintln!("   kept: {}", folder.display());
+        }
+    }
+    Ok(report)
+}
+
+/// Boots one set's guest, and watches it.
+fn one(debian: &Debian, set: &Set, device: Device, folder: &Path) -> Result<Vec<Row>> {
+    let label = label(set, device);
+    eprintln!("── {label}: {}", set.about);
+    empty(folder)?;
+    let image = folder.join("initramfs");
+    let content = Content {
+        script: set.script,
+        modules: set.modules,
+        programs: set.programs,
+        own: &[],
+    };
+    initramfs::write(debian, &content, &folder.join("modules"), &image)?;
+    let mut machine = Machine::new(debian, &image, folder, Iommu::None, "");
+    if device == Device::Qemu {
+        let disk = folder.join("disk");
+        File::create(&disk)?.set_len(1 << 30)?;
+        machine = machine.with(&[
+            "-device",
+            "pcie-root-port,id=rp0,chassis=1",
+            "-drive",
+            &format!("id=disk,if=none,format=raw,file={}", disk.display()),
+            "-device",
+            "nvme,bus=rp0,serial=peer,drive=disk",
+        ]);
+    }
+    let qemu = machine.start(debian, folder)?;
+    let mut sessions = [Session::new(qemu, folder, &label, 1)];
+    watch(&mut sessions, &mut |_, words| {
+        bail!("nobody answers `{}` here", words.join(" "))
+    });
+    let [session] = sessions;
+    Ok(rows(set, device, &session))
+}
+
+fn empty(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())
+}
+
+/// A row for each check, and one for each figure that must be something.
+fn rows(set: &Set, device: Device, session: &Session) -> Vec<Row> {
+    let label = label(set, device);
+    let row = |name: &str, ok: bool| Row {
+        name: format!("{label}: {name}"),
+        passed: u64::from(ok),
+        failed: u64::from(!ok),
+        measured: String::new(),
+        value: None,
+        must: String::new(),
+        command: format!("cargo xtask guest --only '{label}'"),
+        wall_s: 0.0,
+    };
+    let mut rows: Vec<Row> = session
+        .outcomes
+        .iter()
+        .map(|outcome| Row {
+            measured: first_line(&outcome.detail),
+            wall_s: outcome.seconds,
+            ..row(&outcome.name, outcome.ok)
+        })
+        .collect();
+    for must in set
+        .musts
+        .iter()
+        .filter(|must| must.devices.contains(&device))
+    {
+        let found = session
+            .figures
+            .iter()
+            .find(|figure| figure.name == must.figure);
+        rows.push(match found {
+            Some(figure) => Row {
+                measured: format!("{} {}", figure.value, figure.unit),
+                value: Some(figure.value),
+                must: must.limit.text(&figure.unit),
+                ..row(must.figure, must.limit.holds(figure.value))
+            },
+            None => Row {
+                measured: "not measured".to_owned(),
+                must: must.limit.text(""),
+                ..row(must.figure, false)
+            },
+        });
+    }
+    rows
+}
+
+/// As much of a detail as a table has room for; all of it was printed as it came.
+fn first_line(detail: &str) -> String {
+    let line = detail.lines().next().unwrap_or_default();
+    line.chars().take(100).collect()
+}
