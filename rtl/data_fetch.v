@@ -72,9 +72,9 @@ module data_fetch #(
   localparam NUMBER_WIDTH = FUNCTION_WIDTH + 4;
   localparam NUMBERS = 1 << NUMBER_WIDTH;
 
-  // Segments, and what is asked for of them: half and byte
+  // Segments, and where they are: {half, its first granule comes, number of its next page, bytes of it to be asked for}
   reg [16:0] segment_memory[0:NUMBERS-1];
-  reg [15:0] asked_memory[0:NUMBERS-1];
+  reg [22:0] place_memory[0:NUMBERS-1];
   reg [NUMBERS-1:0] begun_reg;
   wire [NUMBER_WIDTH-1:0] start_number = {start_context[CONTEXT_WIDTH-1:5], start_context[3:0]};
 
@@ -82,7 +82,7 @@ module data_fetch #(
   wire [ROW_WIDTH-1:0] chosen_row;
   wire [12:0] chosen_bytes;
   wire look_valid;
-  wire [12:0] costs[0:1];
+  wire [12:0] look_cost;
   fair_turns #(
       .FUNCTIONS(FUNCTIONS),
       .FUNCTION_WIDTH(FUNCTION_WIDTH),
@@ -96,7 +96,7 @@ module data_fetch #(
       .push_context(start_context),
       .look_valid(look_valid),
       .look_context(look_context),
-      .look_cost(look_valid && !look_dead ? costs[0] : 13'd0),
+      .look_cost(look_valid && !look_dead ? look_cost : 13'd0),
       .chosen_valid(chosen_valid),
       .chosen_row(chosen_row),
       .chosen_context(granule_context),
@@ -104,40 +104,44 @@ module data_fetch #(
       .take(take),
       .take_last(take_last)
   );
-  wire unused = &{1'b0, chosen_row, chosen_bytes};
+  wire unused = &{1'b0, chosen_row};
 
-  // The next granule of a command: of the one whose cost is asked, and of the one that is chosen
-  wire [1:0] last, set, slot;
-  wire [5:0] index[0:1];
-  wire [11:0] in_page[0:1];
-  wire [13:2] dword[0:1];
-  wire [15:0] asked_next[0:1];
-  genvar s;
-  generate
-    for (s = 0; s < 2; s = s + 1) begin : gen_side
-      wire [CONTEXT_WIDTH-1:0] command = s == 0 ? look_context : granule_context;
-      wire [NUMBER_WIDTH-1:0] own_number = {command[CONTEXT_WIDTH-1:5], command[3:0]};
-      wire [8:0] start;
-      wire [5:0] sectors;
-      wire two, second;
-      wire [14:0] at_byte;
-      assign {start, sectors, two, slot[s]} = segment_memory[own_number];
-      assign {second, at_byte} = begun_reg[own_number] ? asked_memory[own_number] : 16'd0;
-      wire [11:0] offset = second ? (s == 0 ? look_second_offset : granule_second_offset) : (s == 0 ? look_offset : granule_offset);
-      wire [18:0] at = {1'b0, start, 9'd0} + {4'd0, at_byte} + {7'd0, offset};
-      wire [12:0] room = 13'd4096 - {1'b0, at[11:0]};
-      wire [14:0] left = {sectors, 9'd0} - at_byte;
-      wire half_ends = left <= {2'd0, room};
-      assign costs[s] = half_ends ? left[12:0] : room;
-      assign set[s] = second;
-      assign last[s] = half_ends && (second || !two);
-      assign index[s] = at[17:12];
-      assign in_page[s] = at[11:0];
-      assign dword[s] = at_byte[13:2];
-      assign asked_next[s] = half_ends ? {1'b1, 15'd0} : {second, at_byte + {2'd0, costs[s]}};
-    end
-  endgenerate
+  // What the next granule of a command takes: up to the end of a page, in which only the first of a half does not begin
+  // at the start
+  wire [NUMBER_WIDTH-1:0] look_number = {look_context[CONTEXT_WIDTH-1:5], look_context[3:0]};
+  wire [8:0] look_start;
+  wire [5:0] look_sectors, look_index;
+  wire look_two, look_slot, look_second, look_first;
+  wire [14:0] look_stored, look_left;
+  assign {look_start, look_sectors, look_two, look_slot} = segment_memory[look_number];
+  assign {look_second, look_first, look_index, look_stored} = place_memory[look_number];
+  assign look_left = begun_reg[look_number] ? look_stored : {look_sectors, 9'd0};
+  wire look_begins = look_first || !begun_reg[look_number];
+  wire [11:0] look_half_offset = look_second && begun_reg[look_number] ? look_second_offset : look_offset;
+  wire [11:0] look_at = look_begins ? look_half_offset + {look_start[2:0], 9'd0} : 12'd0;
+  wire [12:0] look_room = 13'd4096 - {1'b0, look_at};
+  assign look_cost = look_left < {2'd0, look_room} ? look_left[12:0] : look_room;
+  wire unused_look = &{1'b0, look_two, look_slot, look_index, look_start[8:3]};
+
+  // The one that is chosen
   wire [NUMBER_WIDTH-1:0] number = {granule_context[CONTEXT_WIDTH-1:5], granule_context[3:0]};
+  wire [8:0] start;
+  wire [5:0] sectors, stored_index;
+  wire two, slot, stored_second, stored_first;
+  wire [14:0] stored_left;
+  assign {start, sectors, two, slot} = segment_memory[number];
+  assign {stored_second, stored_first, stored_index, stored_left} = place_memory[number];
+  wire begun = begun_reg[number];
+  wire second = stored_second && begun;
+  wire begins = stored_first || !begun;
+  wire [14:0] left = begun ? stored_left : {sectors, 9'd0};
+  wire [17:0] at = {start, 9'd0} + {6'd0, second ? granule_second_offset : granule_offset};
+  wire [5:0] index = begins ? at[17:12] : stored_index;
+  wire half_ends = left == {2'd0, chosen_bytes};
+  wire last = half_ends && (second || !two);
+  wire [14:0] left_after = left - {2'd0, chosen_bytes};
+  wire [5:0] index_after = index + 6'd1;
+  wire [22:0] place_after = half_ends ? {1'b1, 1'b1, 6'd0, sectors, 9'd0} : {second, 1'b0, index_after, left_after};
 
   // The granule that is asked for
   reg active_reg, page_known_reg, last_reg, half_reg, slot_reg, dead_reg;
@@ -150,9 +154,9 @@ module data_fetch #(
   wire ends = dead_reg || left_reg == bytes;
   wire goes = active_reg && asked_ready && (dead_reg || read_ready);
   assign take = chosen_valid && (!active_reg || (goes && ends));
-  assign take_last = last[1] || granule_dead;
-  assign page_set = set[1];
-  assign page_index = index[1];
+  assign take_last = last || granule_dead;
+  assign page_set = second;
+  assign page_index = index;
 
   assign read_valid = active_reg && !dead_reg && asked_ready;
   assign read_address = {page_known_reg ? page_reg : page, in_page_reg};
@@ -172,7 +176,7 @@ module data_fetch #(
       begun_reg[start_number] <= 1'b0;
     end
     if (take) begin
-      asked_memory[number] <= asked_next[1];
+      place_memory[number] <= place_after;
       begun_reg[number] <= 1'b1;
     end
 
@@ -190,11 +194,11 @@ module data_fetch #(
       context_reg <= granule_context;
       dead_reg <= granule_dead;
       last_reg <= take_last;
-      half_reg <= set[1] || slot[1];
-      slot_reg <= slot[1];
-      in_page_reg <= in_page[1];
-      dword_reg <= dword[1];
-      left_reg <= costs[1];
+      half_reg <= second || slot;
+      slot_reg <= slot;
+      in_page_reg <= begins ? at[11:0] : 12'd0;
+      dword_reg <= {sectors[4:0], 7'd0} - left[13:2];
+      left_reg <= chosen_bytes;
     end
     if (rst) active_reg <= 1'b0;
   end

@@ -2,10 +2,11 @@
 //
 // fair_scheduler: two levels of deficit round robin, functions and then a function's queues, one choice a cycle.
 //
-// For the data movers, which move at most a quantum at a time: so one visit always covers the cost, and a choice looks
-// at two functions, the one that has the turn and the next with work. The costs are rows of a memory, so that only those
-// of these two are looked at; a choice is made from them in the same cycle and stands until it is charged. Queues and
-// functions that have no work for a cycle lose what they have saved.
+// For the data movers, which move at most a quantum at a time: so one visit always covers the cost, the next queue in turn
+// is the next to be chosen, and a choice looks at two functions, the one that has the turn and the next with work. Costs
+// and deficits are rows of memories, so that only those of these two are looked at. Queues and functions that have no work
+// for a cycle lose what they have saved. Choices are at least three cycles apart, and `active` has been still for the
+// cycle before.
 
 `resetall
 `timescale 1ns / 1ps
@@ -49,146 +50,203 @@ module fair_scheduler #(
 
   // A turn is lost with less than a piece's cost left, so a deficit is always less than two quanta.
   localparam DEFICIT_WIDTH = COST_WIDTH + 1;
-  localparam STATE_WIDTH = QUEUES * DEFICIT_WIDTH;
   localparam [DEFICIT_WIDTH-1:0] QUANTUM = 1 << QUANTUM_SHIFT;
 
-  reg [STATE_WIDTH-1:0] queue_deficits_reg[0:FUNCTIONS-1];
-  reg [QUEUE_WIDTH-1:0] queue_current_reg [0:FUNCTIONS-1];
+  // Bits of `kept_reg` tell which deficits hold; the others are 0.
+  reg [QUEUE_WIDTH-1:0] queue_current_reg[0:FUNCTIONS-1];
   reg [FUNCTIONS*QUEUES-1:0] queue_kept_reg, queue_kept_next;
-  reg [DEFICIT_WIDTH-1:0] function_deficit_reg[0:FUNCTIONS-1];
+  reg [DEFICIT_WIDTH-1:0] function_deficit_memory[0:(1<<FUNCTION_WIDTH)-1];
   reg [FUNCTIONS-1:0] function_kept_reg, function_kept_next;
-  reg [FUNCTION_WIDTH-1:0] current_reg;
+  reg [FUNCTION_WIDTH-1:0] current_reg, next_reg;
 
   // Functions with work, and the next of them after the current one, around
   reg [FUNCTIONS-1:0] working;
-  wire [FUNCTIONS-1:0] current_bit = {{FUNCTIONS - 1{1'b0}}, 1'b1} << current_reg;
-  wire [FUNCTIONS-1:0] later = working & ~(current_bit | (current_bit - 1'b1));
-  wire [FUNCTIONS-1:0] candidates = |later ? later : working;
-  reg [FUNCTION_WIDTH-1:0] next;
   integer f;
-  always @* begin
-    next = {FUNCTION_WIDTH{1'b0}};
-    for (f = FUNCTIONS - 1; f >= 0; f = f - 1) begin
-      working[f] = |active[f*QUEUES+:QUEUES];
-      if (candidates[f]) next = f[FUNCTION_WIDTH-1:0];
-    end
-  end
+  always @* for (f = 0; f < FUNCTIONS; f = f + 1) working[f] = |active[f*QUEUES+:QUEUES];
+  wire [FUNCTION_WIDTH-1:0] after_current = current_reg + 1'b1;
+  wire [FUNCTION_WIDTH-1:0] next;
+  wire unused_any;
+  round_robin #(
+      .COUNT(FUNCTIONS),
+      .WIDTH(FUNCTION_WIDTH)
+  ) function_turn (
+      .request(working),
+      .from(after_current),
+      .chosen(next),
+      .valid(unused_any)
+  );
 
-  // Costs of the queues of both
-  wire [2*FUNCTION_WIDTH-1:0] looked_at = {next, current_reg};
+  // Costs and deficits of the queues of both; deficits are written in the two cycles behind a choice
+  wire [2*FUNCTION_WIDTH-1:0] looked_at = {next_reg, current_reg};
   wire [2*QUEUES*COST_WIDTH-1:0] costs;
+  wire [2*QUEUES*DEFICIT_WIDTH-1:0] stored_deficits;
+  wire write_deficit;
+  wire [FUNCTION_WIDTH-1:0] write_function;
+  wire [QUEUE_WIDTH-1:0] write_queue;
+  wire [DEFICIT_WIDTH-1:0] write_value;
   genvar row;
   generate
-    for (row = 0; row < QUEUES; row = row + 1) begin : gen_costs
+    for (row = 0; row < QUEUES; row = row + 1) begin : gen_rows
       reg [COST_WIDTH-1:0] cost_memory[0:(1<<FUNCTION_WIDTH)-1];
-      always @(posedge clk) if (cost_valid && cost_queue == row[QUEUE_WIDTH-1:0]) cost_memory[cost_function] <= cost;
+      reg [DEFICIT_WIDTH-1:0] deficit_memory[0:(1<<FUNCTION_WIDTH)-1];
+      always @(posedge clk) begin
+        if (cost_valid && cost_queue == row[QUEUE_WIDTH-1:0]) cost_memory[cost_function] <= cost;
+        if (write_deficit && write_queue == row[QUEUE_WIDTH-1:0]) deficit_memory[write_function] <= write_value;
+      end
       assign costs[row*COST_WIDTH+:COST_WIDTH] = cost_memory[current_reg];
-      assign costs[(QUEUES+row)*COST_WIDTH+:COST_WIDTH] = cost_memory[next];
+      assign costs[(QUEUES+row)*COST_WIDTH+:COST_WIDTH] = cost_memory[next_reg];
+      assign stored_deficits[row*DEFICIT_WIDTH+:DEFICIT_WIDTH] = deficit_memory[current_reg];
+      assign stored_deficits[(QUEUES+row)*DEFICIT_WIDTH+:DEFICIT_WIDTH] = deficit_memory[next_reg];
     end
   endgenerate
 
-  // The queues' choices in both functions
-  wire [1:0] queue_valid;
+  wire [DEFICIT_WIDTH-1:0] current_deficit =
+      function_deficit_memory[current_reg] & {DEFICIT_WIDTH{function_kept_reg[current_reg]}};
+  wire [DEFICIT_WIDTH-1:0] next_deficit =
+      function_deficit_memory[next_reg] & {DEFICIT_WIDTH{function_kept_reg[next_reg]}};
+
+  // The queues' choices in both functions: the current queue keeps its turn while its deficit covers its piece
+  wire [1:0] queue_valid, covered;
   wire [2*QUEUE_WIDTH-1:0] queue;
   wire [2*COST_WIDTH-1:0] bytes;
-  wire [2*STATE_WIDTH-1:0] visited;
+  wire [2*DEFICIT_WIDTH-1:0] visited;
   genvar side;
   generate
     for (side = 0; side < 2; side = side + 1) begin : gen_side
       wire [FUNCTION_WIDTH-1:0] number = looked_at[side*FUNCTION_WIDTH+:FUNCTION_WIDTH];
-      wire [QUEUE_WIDTH-1:0] choice;
-      // The rows of that function
-      wire [QUEUES*COST_WIDTH-1:0] queue_costs = costs[side*QUEUES*COST_WIDTH+:QUEUES*COST_WIDTH];
       reg [QUEUES-1:0] queue_active, kept;
-      reg [STATE_WIDTH-1:0] deficits;
-      reg [ COST_WIDTH-1:0] piece;
-      integer n, q;
+      reg [QUEUE_WIDTH-1:0] has_turn;
+      integer n;
       always @* begin
         queue_active = {QUEUES{1'b0}};
         kept = {QUEUES{1'b0}};
+        has_turn = {QUEUE_WIDTH{1'b0}};
         for (n = 0; n < FUNCTIONS; n = n + 1) begin
           if (number == n[FUNCTION_WIDTH-1:0]) begin
             queue_active = active[n*QUEUES+:QUEUES];
             kept = queue_kept_reg[n*QUEUES+:QUEUES];
+            has_turn = queue_current_reg[n];
           end
         end
-        deficits = queue_deficits_reg[number];
-        piece = {COST_WIDTH{1'b0}};
+      end
+      wire [QUEUE_WIDTH-1:0] after_turn = has_turn + 1'b1;
+      wire [QUEUE_WIDTH-1:0] in_turn;
+      round_robin #(
+          .COUNT(QUEUES),
+          .WIDTH(QUEUE_WIDTH)
+      ) queue_turn (
+          .request(queue_active),
+          .from(after_turn),
+          .chosen(in_turn),
+          .valid(queue_valid[side])
+      );
+
+      wire [QUEUES*COST_WIDTH-1:0] queue_costs = costs[side*QUEUES*COST_WIDTH+:QUEUES*COST_WIDTH];
+      wire [QUEUES*DEFICIT_WIDTH-1:0] deficits = stored_deficits[side*QUEUES*DEFICIT_WIDTH+:QUEUES*DEFICIT_WIDTH];
+      reg [COST_WIDTH-1:0] turn_cost, fresh_cost;
+      reg [DEFICIT_WIDTH-1:0] turn_deficit, fresh_deficit;
+      reg has_work;
+      integer q;
+      always @* begin
+        turn_cost = {COST_WIDTH{1'b0}};
+        fresh_cost = {COST_WIDTH{1'b0}};
+        turn_deficit = {DEFICIT_WIDTH{1'b0}};
+        fresh_deficit = {DEFICIT_WIDTH{1'b0}};
+        has_work = 1'b0;
         for (q = 0; q < QUEUES; q = q + 1) begin
-          if (!kept[q]) deficits[q*DEFICIT_WIDTH+:DEFICIT_WIDTH] = {DEFICIT_WIDTH{1'b0}};
-          if (choice == q[QUEUE_WIDTH-1:0]) piece = queue_costs[q*COST_WIDTH+:COST_WIDTH];
+          if (has_turn == q[QUEUE_WIDTH-1:0]) begin
+            has_work  = queue_active[q];
+            turn_cost = queue_costs[q*COST_WIDTH+:COST_WIDTH];
+            if (kept[q]) turn_deficit = deficits[q*DEFICIT_WIDTH+:DEFICIT_WIDTH];
+          end
+          if (in_turn == q[QUEUE_WIDTH-1:0]) begin
+            fresh_cost = queue_costs[q*COST_WIDTH+:COST_WIDTH];
+            if (kept[q]) fresh_deficit = deficits[q*DEFICIT_WIDTH+:DEFICIT_WIDTH];
+          end
         end
       end
-      drr_select #(
-          .ROWS(QUEUES),
-          .ROW_WIDTH(QUEUE_WIDTH),
-          .COST_WIDTH(COST_WIDTH),
-          .DEFICIT_WIDTH(DEFICIT_WIDTH),
-          .QUANTUM_SHIFT(QUANTUM_SHIFT)
-      ) queue_choice (
-          .eligible(queue_active),
-          .current(queue_current_reg[number]),
-          .costs(queue_costs),
-          .deficits(deficits),
-          .chosen_valid(queue_valid[side]),
-          .chosen(choice),
-          .visited_deficits(visited[side*STATE_WIDTH+:STATE_WIDTH])
-      );
-      assign queue[side*QUEUE_WIDTH+:QUEUE_WIDTH] = choice;
-      assign bytes[side*COST_WIDTH+:COST_WIDTH]   = piece;
+      wire keeps = has_work && turn_deficit >= {1'b0, turn_cost};
+      assign queue[side*QUEUE_WIDTH+:QUEUE_WIDTH] = keeps ? has_turn : in_turn;
+      assign bytes[side*COST_WIDTH+:COST_WIDTH] = keeps ? turn_cost : fresh_cost;
+      assign visited[side*DEFICIT_WIDTH+:DEFICIT_WIDTH] = keeps ? turn_deficit : fresh_deficit + QUANTUM;
+      // Compared beside the queue's own comparison, not behind it
+      assign covered[side] = keeps ? current_deficit >= {1'b0, turn_cost} : current_deficit >= {1'b0, fresh_cost};
     end
   endgenerate
 
-  // The current function keeps its turn while its deficit covers its piece.
-  wire [DEFICIT_WIDTH-1:0] current_deficit =
-      function_deficit_reg[current_reg] & {DEFICIT_WIDTH{function_kept_reg[current_reg]}};
-  wire [DEFICIT_WIDTH-1:0] next_deficit = function_deficit_reg[next] & {DEFICIT_WIDTH{function_kept_reg[next]}};
-  wire [DEFICIT_WIDTH-1:0] next_visited = next_deficit + QUANTUM;
-  wire [DEFICIT_WIDTH-1:0] current_cost = {{DEFICIT_WIDTH - COST_WIDTH{1'b0}}, bytes[0+:COST_WIDTH]};
-  wire keeps_turn = queue_valid[0] && current_deficit >= current_cost;
+  // And the current function while its deficit covers its piece
+  wire keeps_turn = queue_valid[0] && covered[0];
 
   assign chosen_valid = queue_valid[1];
-  assign chosen_function = keeps_turn ? current_reg : next;
+  assign chosen_function = keeps_turn ? current_reg : next_reg;
   assign chosen_queue = keeps_turn ? queue[0+:QUEUE_WIDTH] : queue[QUEUE_WIDTH+:QUEUE_WIDTH];
   assign chosen_bytes = keeps_turn ? bytes[0+:COST_WIDTH] : bytes[COST_WIDTH+:COST_WIDTH];
 
   wire takes = select && chosen_valid;
-  wire [DEFICIT_WIDTH-1:0] charged = charge ? {{DEFICIT_WIDTH - COST_WIDTH{1'b0}}, chosen_bytes} : {DEFICIT_WIDTH{1'b0}};
-  reg [STATE_WIDTH-1:0] chosen_deficits;
+
+  // What was asked is written first: the current function's queues, even when it loses the turn. Then what was chosen.
+  reg asked_reg, taken_reg, charged_reg;
+  reg [FUNCTION_WIDTH-1:0] asked_function_reg;
+  reg [QUEUE_WIDTH-1:0] asked_queue_reg;
+  reg [DEFICIT_WIDTH-1:0] asked_value_reg, taken_value_reg, function_value_reg;
+  reg [COST_WIDTH-1:0] taken_bytes_reg;
+  reg writes_reg;
+  wire [DEFICIT_WIDTH-1:0] charged = {1'b0, taken_bytes_reg} & {DEFICIT_WIDTH{charged_reg}};
+  assign write_deficit = asked_reg || writes_reg;
+  assign write_function = asked_reg ? asked_function_reg : current_reg;
+  assign write_queue = asked_reg ? asked_queue_reg : queue_current_reg[current_reg];
+  assign write_value = asked_reg ? asked_value_reg : taken_value_reg - charged;
+
+  wire [FUNCTIONS*QUEUES-1:0] asked_bits, chosen_bits;
+  genvar n_function, n_queue;
+  generate
+    for (n_function = 0; n_function < FUNCTIONS; n_function = n_function + 1) begin : gen_bits
+      for (n_queue = 0; n_queue < QUEUES; n_queue = n_queue + 1) begin : gen_bit
+        assign asked_bits[n_function*QUEUES+n_queue] = queue_valid[0] &&
+            current_reg == n_function && queue[0+:QUEUE_WIDTH] == n_queue;
+        assign chosen_bits[n_function*QUEUES+n_queue] = chosen_function == n_function && chosen_queue == n_queue;
+      end
+    end
+  endgenerate
   integer k;
   always @* begin
-    chosen_deficits = keeps_turn ? visited[0+:STATE_WIDTH] : visited[STATE_WIDTH+:STATE_WIDTH];
-    for (k = 0; k < QUEUES; k = k + 1) begin
-      if (chosen_queue == k[QUEUE_WIDTH-1:0])
-        chosen_deficits[k*DEFICIT_WIDTH+:DEFICIT_WIDTH] = chosen_deficits[k*DEFICIT_WIDTH+:DEFICIT_WIDTH] - charged;
-    end
-
     queue_kept_next = queue_kept_reg & active;
     function_kept_next = function_kept_reg & working;
+    for (k = 0; k < FUNCTIONS * QUEUES; k = k + 1) begin
+      if (takes && (asked_bits[k] || chosen_bits[k])) queue_kept_next[k] = 1'b1;
+    end
     for (k = 0; k < FUNCTIONS; k = k + 1) begin
       if (takes && chosen_function == k[FUNCTION_WIDTH-1:0]) function_kept_next[k] = 1'b1;
-      // The current function's queues have been asked, too.
-      if (takes && (chosen_function == k[FUNCTION_WIDTH-1:0] || current_reg == k[FUNCTION_WIDTH-1:0]))
-        queue_kept_next[k*QUEUES+:QUEUES] = active[k*QUEUES+:QUEUES];
     end
   end
 
   integer r;
   always @(posedge clk) begin
+    next_reg <= next;
     queue_kept_reg <= queue_kept_next;
     function_kept_reg <= function_kept_next;
+    asked_reg <= takes && queue_valid[0];
+    asked_function_reg <= current_reg;
+    asked_queue_reg <= queue[0+:QUEUE_WIDTH];
+    asked_value_reg <= visited[0+:DEFICIT_WIDTH];
+    taken_reg <= takes;
+    writes_reg <= taken_reg;
     if (takes) begin
       current_reg <= chosen_function;
-      function_deficit_reg[chosen_function] <= (keeps_turn ? current_deficit : next_visited) - charged;
-      if (queue_valid[0]) begin
-        queue_deficits_reg[current_reg] <= visited[0+:STATE_WIDTH];
-        queue_current_reg[current_reg]  <= queue[0+:QUEUE_WIDTH];
-      end
-      queue_deficits_reg[chosen_function] <= chosen_deficits;
-      queue_current_reg[chosen_function]  <= chosen_queue;
+      function_value_reg <= keeps_turn ? current_deficit : next_deficit + QUANTUM;
+      taken_value_reg <= keeps_turn ? visited[0+:DEFICIT_WIDTH] : visited[DEFICIT_WIDTH+:DEFICIT_WIDTH];
+      taken_bytes_reg <= chosen_bytes;
+      charged_reg <= charge;
+      if (queue_valid[0]) queue_current_reg[current_reg] <= queue[0+:QUEUE_WIDTH];
+      queue_current_reg[chosen_function] <= chosen_queue;
     end
 
+    if (writes_reg) function_deficit_memory[current_reg] <= function_value_reg - charged;
+
     if (rst) begin
+      asked_reg <= 1'b0;
+      taken_reg <= 1'b0;
+      writes_reg <= 1'b0;
       queue_kept_reg <= {FUNCTIONS * QUEUES{1'b0}};
       function_kept_reg <= {FUNCTIONS{1'b0}};
       current_reg <= {FUNCTION_WIDTH{1'b0}};

@@ -6,7 +6,7 @@
 // A row is a queue of a function and has a FIFO of contexts. When the head of a row is new, or has moved a granule, the
 // user is asked for its next cost (`look`); until every row's cost is known nothing is chosen, so that a turn never goes
 // by an old cost. A choice stands in a register until it is taken; its bytes are charged when it is made. A context's
-// first choice comes three cycles after its push, choices come at most every four cycles.
+// first choice comes three cycles after its push, choices come at most every five cycles.
 
 `resetall
 `timescale 1ns / 1ps
@@ -64,6 +64,8 @@ module fair_turns #(
   wire pops = take && take_last;
 
   // The FIFOs. Pointers hold once their bit is set, and are 0 before.
+  // A block RAM would show an entry too late for its cost to be found in the same cycle.
+  (* ram_style = "distributed" *)
   reg [PLACE_WIDTH-1:0] entry_memory[0:(ROWS<<PLACE_WIDTH)-1];
   reg [PLACE_WIDTH-1:0] write_memory[0:ROWS-1];
   reg [PLACE_WIDTH-1:0] read_memory[0:ROWS-1];
@@ -86,13 +88,15 @@ module fair_turns #(
   endgenerate
   // A context that comes to an empty row needs not be fetched from its FIFO.
   wire push_first = push_valid && (waits_reg & push_bit) == {ROWS{1'b0}};
-  wire passes = push_first && !any_dirty;
-  wire [ROW_WIDTH-1:0] fetch_row = passes ? push_row : dirty_row;
+  reg picked_reg;
+  reg [ROW_WIDTH-1:0] picked_row_reg;
+  wire passes = push_first && !any_dirty && !picked_reg;
+  wire [ROW_WIDTH-1:0] fetch_row = passes ? push_row : picked_row_reg;
 
   wire [PLACE_WIDTH-1:0] push_place = write_memory[push_row] & {PLACE_WIDTH{written_reg[push_row]}};
   wire [PLACE_WIDTH-1:0] last_place = write_memory[chosen_row] & {PLACE_WIDTH{written_reg[chosen_row]}};
   wire [PLACE_WIDTH-1:0] head_place = read_memory[chosen_row] & {PLACE_WIDTH{read_reg[chosen_row]}};
-  wire [PLACE_WIDTH-1:0] fetch_place = read_memory[dirty_row] & {PLACE_WIDTH{read_reg[dirty_row]}};
+  wire [PLACE_WIDTH-1:0] fetch_place = read_memory[picked_row_reg] & {PLACE_WIDTH{read_reg[picked_row_reg]}};
   wire [PLACE_WIDTH-1:0] next_place = head_place + 1'b1;
   wire empties = pops && next_place == last_place && !(push_valid && push_row == chosen_row);
 
@@ -113,7 +117,7 @@ module fair_turns #(
       write_memory[push_row] <= push_place + 1'b1;
     end
     if (pops) read_memory[chosen_row] <= next_place;
-    fetched_reg <= entry_memory[{dirty_row, fetch_place}];
+    fetched_reg <= entry_memory[{picked_row_reg, fetch_place}];
     if (look_valid_reg) head_memory[look_row_reg] <= look_number;
   end
 
@@ -132,7 +136,9 @@ module fair_turns #(
   wire [QUEUE_WIDTH-1:0] next_queue;
   wire [COST_WIDTH-1:0] next_bytes;
   reg chosen_valid_reg;
-  wire chooses = any && !chosen_valid_reg && !any_dirty && !look_valid_reg;
+  // A row that has just become empty is told to the scheduler first.
+  reg emptied_reg;
+  wire chooses = any && !chosen_valid_reg && !any_dirty && !picked_reg && !look_valid_reg && !emptied_reg;
   fair_scheduler #(
       .FUNCTIONS(FUNCTIONS),
       .FUNCTION_WIDTH(FUNCTION_WIDTH),
@@ -170,7 +176,9 @@ module fair_turns #(
     if (push_valid) written_reg <= written_reg | push_bit;
     if (pops) read_reg <= read_reg | chosen_bit;
 
-    look_valid_reg <= any_dirty || passes;
+    picked_reg <= any_dirty;
+    picked_row_reg <= dirty_row;
+    look_valid_reg <= picked_reg || passes;
     look_row_reg <= fetch_row;
     passes_reg <= passes;
     passed_reg <= push_context[PLACE_WIDTH-1:0];
@@ -180,6 +188,7 @@ module fair_turns #(
       chosen_number_reg <= head_memory[{next_function, next_queue}];
       chosen_bytes_reg <= next_bytes;
     end
+    emptied_reg <= empties;
     chosen_valid_reg <= chooses || (chosen_valid_reg && !take);
 
     if (rst) begin
@@ -187,6 +196,7 @@ module fair_turns #(
       dirty_reg <= {ROWS{1'b0}};
       written_reg <= {ROWS{1'b0}};
       read_reg <= {ROWS{1'b0}};
+      picked_reg <= 1'b0;
       look_valid_reg <= 1'b0;
       chosen_valid_reg <= 1'b0;
     end

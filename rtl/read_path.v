@@ -153,9 +153,10 @@ module read_path #(
       .take_last(take_last)
   );
 
-  // Its cost: up to the end of the host's page; a compare's granules begin at multiples of 4 KiB of it.
+  // Its cost: up to the end of the host's page, in which only the first granule does not begin at the start; a compare's
+  // granules begin at multiples of 4 KiB of it.
   wire [17:0] cost_issued = issued_memory[cost_context] & {18{begun_reg[cost_context]}};
-  wire [11:0] cost_at = cost_compares ? 12'd0 : cost_offset + cost_issued[11:0];
+  wire [11:0] cost_at = cost_compares || begun_reg[cost_context] ? 12'd0 : cost_offset;
   wire [12:0] cost_room = 13'd4096 - {1'b0, cost_at};
   wire [17:0] cost_left = cost_length - cost_issued;
   assign cost = cost_left < {5'd0, cost_room} ? cost_left[12:0] : cost_room;

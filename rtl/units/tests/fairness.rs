@@ -111,8 +111,14 @@ fn fair_scheduler_chooses_what_the_model_chooses() {
                 scheduler.deactivate(row / QUEUES, row % QUEUES);
             }
         }
+        // Choices are three cycles apart at least, and nothing has changed in the cycle before.
         module.set("active", active);
+        module.set("select", 0);
+        module.clock();
         module.set("cost_valid", 0);
+        for _ in 0..random.random_range(1..4) {
+            module.clock();
+        }
         let select = random.random_ratio(2, 3);
         let charge = select && random.random_ratio(3, 4);
         module.set("select", select.into());
