@@ -6,7 +6,7 @@
 
 mod libraries;
 mod perf;
-mod program;
+pub(crate) mod program;
 mod rtl;
 mod twins;
 mod ycsb;

@@ -42,7 +42,9 @@ pub(crate) fn write(debian: &Debian, content: &Content, scratch: &Path, to: &Pat
     archive.link("usr/sbin/modprobe", "/bin/busybox");
     let scripts = root().join("xtask/guest");
     archive.file("init", read(&scripts.join("init"))?);
-    archive.file("checks.sh", read(&scripts.join("checks.sh"))?);
+    for script in ["checks.sh", "driver.sh"] {
+        archive.file(script, read(&scripts.join(script))?);
+    }
     archive.file("allowed", read(&scripts.join("allowed-kernel-messages"))?);
     archive.file("run.sh", read(&scripts.join(content.script))?);
     modules(&mut archive, debian, content.modules, scratch)?;

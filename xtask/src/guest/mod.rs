@@ -8,8 +8,11 @@ mod debian;
 mod initramfs;
 mod protocol;
 mod qemu;
+mod qmp;
+mod server;
 mod session;
 mod sets;
+mod stage;
 
 use std::fs::File;
 use std::path::Path;
@@ -23,6 +26,7 @@ use initramfs::Content;
 use qemu::{Iommu, Machine};
 use session::{Session, watch};
 use sets::{Device, SETS, Set};
+use stage::Stage;
 
 /// What to run, and what to leave behind.
 #[derive(clap::Args)]
@@ -38,7 +42,7 @@ pub(crate) struct Options {
     keep: bool,
 }
 
-fn label(set: &Set, device: Device) -> String {
+fn label_of(set: &Set, device: Device) -> String {
     format!("{} {}", device.name(), set.name)
 }
 
@@ -52,14 +56,14 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
     let runs: Vec<(&Set, Device)> = SETS
         .iter()
         .flat_map(|set| set.devices.iter().map(move |&device| (set, device)))
-        .filter(|&(set, device)| wanted(&label(set, device)))
+        .filter(|&(set, device)| wanted(&label_of(set, device)))
         .collect();
     if runs.is_empty() {
         bail!("no set's name contains that text: `cargo xtask guest --list` names them");
     }
     if options.list {
         for (set, device) in runs {
-            eprintln!("{:24} {}", label(set, device), set.about);
+            eprintln!("{:24} {}", label_of(set, device), set.about);
         }
         return Ok(Report::default());
     }
@@ -74,7 +78,7 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
     for (set, device) in runs {
         let folder = guest
             .join("runs")
-            .join(label(set, device).replace(' ', "-"));
+            .join(label_of(set, device).replace(' ', "-"));
         let rows = one(&debian, set, device, &folder)?;
         let passed = rows.iter().all(|row| row.failed == 0);
         report.rows.extend(rows);
@@ -87,9 +91,9 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
     Ok(report)
 }
 
-/// Boots one set's guest, and watches it.
+/// Boots one set's guests, and watches them.
 fn one(debian: &Debian, set: &Set, device: Device, folder: &Path) -> Result<Vec<Row>> {
-    let label = label(set, device);
+    let label = label_of(set, device);
     eprintln!("── {label}: {}", set.about);
     empty(folder)?;
     let image = folder.join("initramfs");
@@ -100,26 +104,27 @@ fn one(debian: &Debian, set: &Set, device: Device, folder: &Path) -> Result<Vec<
         own: &[],
     };
     initramfs::write(debian, &content, &folder.join("modules"), &image)?;
-    let mut machine = Machine::new(debian, &image, folder, Iommu::None, "");
-    if device == Device::Qemu {
-        let disk = folder.join("disk");
-        File::create(&disk)?.set_len(1 << 30)?;
-        machine = machine.with(&[
-            "-device",
-            "pcie-root-port,id=rp0,chassis=1",
-            "-drive",
-            &format!("id=disk,if=none,format=raw,file={}", disk.display()),
-            "-device",
-            "nvme,bus=rp0,serial=peer,drive=disk",
-        ]);
+    let mut stage = Stage::new(device, set.layout, folder)?;
+    let (mib, patience) = device.mib_and_patience();
+    let mut sessions = Vec::new();
+    for guest in 0..set.layout.guests() {
+        let (folder, label) = match set.layout.guests() {
+            1 => (folder.to_owned(), label.clone()),
+            _ => (folder.join(guest.to_string()), format!("{label} {guest}")),
+        };
+        std::fs::create_dir_all(&folder)?;
+        let append = format!("device={} mib={mib} guest={guest}", device.name());
+        let machine = Machine::new(debian, &image, &folder, Iommu::None, &append);
+        let qemu = stage.furnish(machine, guest)?.start(debian, &folder)?;
+        sessions.push(Session::new(qemu, &folder, &label, patience));
     }
-    let qemu = machine.start(debian, folder)?;
-    let mut sessions = [Session::new(qemu, folder, &label, 1)];
-    watch(&mut sessions, &mut |_, words| {
-        bail!("nobody answers `{}` here", words.join(" "))
+    watch(&mut sessions, &mut |guest, words| {
+        stage.answer(guest, words)
     });
-    let [session] = sessions;
-    Ok(rows(set, device, &session))
+    Ok(sessions
+        .iter()
+        .flat_map(|session| rows(set, device, session))
+        .collect())
 }
 
 fn empty(folder: &Path) -> Result<()> {
@@ -131,7 +136,8 @@ fn empty(folder: &Path) -> Result<()> {
 
 /// A row for each check, and one for each figure that must be something.
 fn rows(set: &Set, device: Device, session: &Session) -> Vec<Row> {
-    let label = label(set, device);
+    let label = &session.label;
+    let only = label_of(set, device);
     let row = |name: &str, ok: bool| Row {
         name: format!("{label}: {name}"),
         passed: u64::from(ok),
@@ -139,7 +145,7 @@ fn rows(set: &Set, device: Device, session: &Session) -> Vec<Row> {
         measured: String::new(),
         value: None,
         must: String::new(),
-        command: format!("cargo xtask guest --only '{label}'"),
+        command: format!("cargo xtask guest --only '{only}'"),
         wall_s: 0.0,
     };
     let mut rows: Vec<Row> = session

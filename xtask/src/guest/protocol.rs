@@ -1,10 +1,12 @@
 //! What a guest says on its second serial port, one line each (the first is its console):
 //!
-//!     BEGIN name seconds          a check starts, and how long it may take
-//!     CHECK name ok|fail detail   how it ended
-//!     FIGURE name value unit      a measurement
-//!     ASK what …                  the host is to do something, and answers with a line
-//!     DONE                        the script came to its end
+//! ```text
+//! BEGIN name seconds          a check starts, and how long it may take
+//! CHECK name ok|fail detail   how it ended
+//! FIGURE name value unit      a measurement
+//! ASK what …                  the host is to do something, and answers with a line
+//! DONE                        the script came to its end
+//! ```
 
 /// One line of a guest.
 #[derive(Debug, PartialEq, Clone)]

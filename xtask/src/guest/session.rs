@@ -37,7 +37,7 @@ pub(crate) struct Figure {
 pub(crate) struct Session {
     qemu: Qemu,
     folder: PathBuf,
-    label: String,
+    pub(crate) label: String,
     /// What is going on, since when, and until when it may.
     step: String,
     since: Instant,
