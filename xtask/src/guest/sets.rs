@@ -51,7 +51,6 @@ pub(crate) enum Layout {
     /// One function, and QEMU's own NVMe device in the next slot.
     WithPeer,
     /// Two guests, each with a VF.
-    #[expect(dead_code, reason = "waits for `rdstore device serve`")]
     TwoHosts,
 }
 
