@@ -8,7 +8,8 @@ use crate::size::{parse_size, parse_size_u32};
 use crate::uri::DeviceUri;
 
 pub use crate::args_device::{
-    DeviceArgs, DeviceCommand, IdentifyArgs, PerfArgs, RandomPattern, StoreDeviceArgs,
+    DeviceArgs, DeviceCommand, IdentifyArgs, PerfArgs, RandomPattern, ServeArgs, ServeDoorbells,
+    ServePace, StoreDeviceArgs,
 };
 pub use crate::args_ycsb::YcsbArgs;
 
@@ -120,6 +121,7 @@ impl Command {
             Self::Ycsb(args) => &mut args.device.devices,
             Self::Device(DeviceCommand::Identify(args)) => &mut args.device.devices,
             Self::Device(DeviceCommand::Perf(args)) => &mut args.device.devices,
+            Self::Device(DeviceCommand::Serve(args)) => &mut args.device.devices,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The grammar of `--device` and of `rdstore device …`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::args::{parse_bytes, parse_uri};
@@ -28,6 +30,8 @@ pub enum DeviceCommand {
     Identify(IdentifyArgs),
     /// Measure the driver and the device, without the store
     Perf(PerfArgs),
+    /// Serve a simulated device to other processes and virtual machines, over vfio-user
+    Serve(ServeArgs),
 }
 
 /// `rdstore device identify`
@@ -116,4 +120,68 @@ pub struct PerfArgs {
     /// The content of the device may be lost
     #[arg(long)]
     pub destroy: bool,
+}
+
+/// How simulated and real time belong together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum ServePace {
+    /// As fast as possible
+    Fast,
+    /// 8 ns a cycle
+    Real,
+    /// The medium's time (media_us=) in real time, the rest for free
+    Media,
+}
+
+/// How doorbells come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum ServeDoorbells {
+    /// Clients may map the doorbell page, which is polled then
+    Mapped,
+    /// By messages only
+    Trapped,
+}
+
+/// `rdstore device serve`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  rdstore device serve --device model:disk.img --vfio-user /run/nvme
+  rdstore device serve --vfio-user /run/nvme --functions 3 --json
+  rdstore device serve --device 'model:?media_us=10' --vfio-user /run/nvme --pace media
+
+Sockets are DIR/pf/cntrl, DIR/vf0/cntrl and so on. QEMU 11.1 or later takes one with
+  -device '{\"driver\":\"vfio-user-pci\",\"socket\":{\"type\":\"unix\",\"path\":\"DIR/pf/cntrl\"}}'
+SPDK with trtype VFIOUSER and traddr DIR/pf, this program with --device vfio-user:DIR. A FILE that does
+not exist is created. SIGINT or SIGTERM ends the server; with --json one line says when it is ready.")]
+pub struct ServeArgs {
+    /// Which device.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// Directory of the sockets, made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub vfio_user: PathBuf,
+    /// Functions served: the PF and the first VFs
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub functions: u8,
+    /// How fast simulated time goes
+    #[arg(long, value_enum, default_value = "fast")]
+    pub pace: ServePace,
+    /// How clients ring doorbells
+    #[arg(long, value_enum, default_value = "mapped")]
+    pub doorbells: ServeDoorbells,
+    /// Look for work for so long without a pause before sleeping
+    #[arg(
+        long,
+        value_name = "MICROSECONDS",
+        default_value_t = 200,
+        conflicts_with = "no_sleep"
+    )]
+    pub spin_us: u64,
+    /// Never sleep: the lowest latency, and a processor for it
+    #[arg(long)]
+    pub no_sleep: bool,
+    /// Show SR-IOV on the PF once the client has reset it, for QEMU, which hides it otherwise
+    #[arg(long)]
+    pub sriov: bool,
 }

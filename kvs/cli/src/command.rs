@@ -6,6 +6,7 @@ mod fsck;
 mod identify;
 mod info;
 mod scan;
+mod serve;
 mod stats;
 mod transfer;
 
@@ -33,5 +34,6 @@ pub fn run(line: &CommandLine) -> anyhow::Result<Outcome> {
         Command::Ycsb(args) => crate::ycsb::run(args, json),
         Command::Device(DeviceCommand::Identify(args)) => identify::run(args, json),
         Command::Device(DeviceCommand::Perf(args)) => crate::perf::run(args, json),
+        Command::Device(DeviceCommand::Serve(args)) => serve::run(args, json),
     }
 }

@@ -245,7 +245,8 @@ pub fn queue_options(depth: u32, completion: CompletionMode) -> QueueOptions {
     }
 }
 
-fn open_medium(
+/// Opens the medium of a simulated device; the path of its file, if this has made it.
+pub(crate) fn open_medium(
     uri: &DeviceUri,
     file: Option<&Path>,
     missing: MissingFile,
@@ -269,7 +270,8 @@ fn open_medium(
     Ok((medium, Some(path.to_owned())))
 }
 
-fn host_options(name: &str, simulation: &SimulationOptions) -> HostOptions {
+/// The link of a simulated device.
+pub(crate) fn host_options(name: &str, simulation: &SimulationOptions) -> HostOptions {
     HostOptions {
         name: name.to_owned(),
         rtt_cycles: u64::from(simulation.rtt_ns) / NANOSECONDS_PER_CYCLE,
@@ -294,7 +296,7 @@ fn link_bytes_per_cycle(link: LinkWidth) -> u32 {
 }
 
 /// What a build without a back end says about it.
-fn unavailable(uri: &DeviceUri, backend: &Backend) -> String {
+pub(crate) fn unavailable(uri: &DeviceUri, backend: &Backend) -> String {
     match backend {
         Backend::Model { .. } => String::new(),
         Backend::Rtl { .. } => format!(

@@ -25,6 +25,7 @@ fn every_command_has_a_help_text_with_an_example() {
         "ycsb",
         "device identify",
         "device perf",
+        "device serve",
     ] {
         let text = help(command);
         assert!(text.contains("Example"), "{command}: {text}");

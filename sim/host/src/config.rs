@@ -7,11 +7,10 @@ use crate::options::HostOptions;
 
 pub use registers::{
     ARI, BAR0, CLASS_CODE, COMMAND, DEVICE_CONTROL, DEVICE_STATUS, LINK_CONTROL, MSIX_CONTROL,
-    NUM_VFS, PCI_EXPRESS, PF_DEVICE_ID, POWER_STATE, SRIOV, SRIOV_CONTROL, SRIOV_VF_DEVICE_ID,
-    TOTAL_VFS, VENDOR, VENDOR_ID, VF_BAR0, VF_DEVICE_ID, VF_OFFSET, VF_STRIDE, bits,
+    NUM_VFS, PCI_EXPRESS, PF_DEVICE_ID, POWER_STATE, Registers, SRIOV, SRIOV_CONTROL,
+    SRIOV_VF_DEVICE_ID, TOTAL_VFS, VENDOR, VENDOR_ID, VF_BAR0, VF_DEVICE_ID, VF_OFFSET, VF_STRIDE,
+    bits,
 };
-
-use registers::Registers;
 
 /// What the registers say about one function.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

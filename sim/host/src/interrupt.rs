@@ -6,18 +6,18 @@ use crate::endpoint::FunctionId;
 use crate::report::DmaFaultReason;
 
 /// First bus address of the interrupt window: where x86 has it.
-pub(crate) const WINDOW_START: u64 = 0xfee0_0000;
+pub const WINDOW_START: u64 = 0xfee0_0000;
 /// One beyond the window.
-pub(crate) const WINDOW_END: u64 = 0xfef0_0000;
+pub const WINDOW_END: u64 = 0xfef0_0000;
 
 /// The message address of a function: each has its own, so that one cannot raise another's.
-pub(crate) const fn message_address(function: FunctionId) -> u64 {
+pub const fn message_address(function: FunctionId) -> u64 {
     WINDOW_START | (function.0 as u64) << 12
 }
 
 /// Does an access go to the window?
 #[inline]
-pub(crate) const fn is_message(address: u64) -> bool {
+pub const fn is_message(address: u64) -> bool {
     address >= WINDOW_START && address < WINDOW_END
 }
 

@@ -4,14 +4,15 @@ use crate::endpoint::Cycle;
 
 /// One direction of the link. Kept in bytes since cycle 0, so that no fraction of a cycle is lost.
 #[derive(Debug)]
-pub(crate) struct LinkTimeline {
+pub struct LinkTimeline {
     bytes_per_cycle: u64,
     /// One beyond the last byte booked.
     end: u64,
 }
 
 impl LinkTimeline {
-    pub(crate) fn new(bytes_per_cycle: u32) -> Self {
+    /// An idle link.
+    pub fn new(bytes_per_cycle: u32) -> Self {
         Self {
             bytes_per_cycle: bytes_per_cycle.into(),
             end: 0,
@@ -21,7 +22,7 @@ impl LinkTimeline {
     /// Books `bytes` that are ready to go from the start of cycle `ready`; the cycle in which the
     /// last of them passes.
     #[inline]
-    pub(crate) fn pass(&mut self, ready: Cycle, bytes: u64) -> Cycle {
+    pub fn pass(&mut self, ready: Cycle, bytes: u64) -> Cycle {
         self.end = self.end.max(ready * self.bytes_per_cycle) + bytes;
         (self.end - 1) / self.bytes_per_cycle
     }
@@ -29,14 +30,15 @@ impl LinkTimeline {
 
 /// One stream of the port (CQ or RC): TLPs do not share a beat, and it is never stalled.
 #[derive(Debug)]
-pub(crate) struct StreamTimeline {
+pub struct StreamTimeline {
     beat_bytes: u64,
     /// First cycle without a beat.
     free: Cycle,
 }
 
 impl StreamTimeline {
-    pub(crate) fn new(beat_bytes: u32) -> Self {
+    /// An idle stream.
+    pub fn new(beat_bytes: u32) -> Self {
         Self {
             beat_bytes: beat_bytes.into(),
             free: 0,
@@ -44,14 +46,14 @@ impl StreamTimeline {
     }
 
     /// Beats of a TLP of `bytes`.
-    pub(crate) fn beats(&self, bytes: u64) -> u64 {
+    pub fn beats(&self, bytes: u64) -> u64 {
         bytes.div_ceil(self.beat_bytes)
     }
 
     /// Books a TLP of `bytes` (descriptor and data) whose first bytes are there in cycle `ready` and
     /// whose last byte arrives in cycle `arrived`; the cycle of its last beat.
     #[inline]
-    pub(crate) fn pass(&mut self, ready: Cycle, arrived: Cycle, bytes: u64) -> Cycle {
+    pub fn pass(&mut self, ready: Cycle, arrived: Cycle, bytes: u64) -> Cycle {
         let beats = self.beats(bytes);
         let last = (self.free.max(ready) + beats - 1).max(arrived);
         self.free = last + 1;

@@ -90,16 +90,16 @@ pub mod bits {
     pub const ARI_HIERARCHY: u32 = 1 << 4;
 }
 
-/// The registers.
-#[derive(Clone)]
-pub(super) struct Registers {
+/// One function's configuration registers; which bits software can write is part of them.
+#[derive(Clone, Debug)]
+pub struct Registers {
     bytes: [u8; IMPLEMENTED],
     writable: [u8; IMPLEMENTED],
 }
 
 impl Registers {
-    /// The PF after power-up.
-    pub(super) fn physical(total_vfs: u8, vectors: u16) -> Self {
+    /// The PF after power-up, with an SR-IOV capability if it has VFs.
+    pub fn physical(total_vfs: u8, vectors: u16) -> Self {
         let mut registers = Self::common(vectors);
         registers.set(VENDOR, 2, VENDOR_ID.into());
         registers.set(VENDOR + 2, 2, PF_DEVICE_ID.into());
@@ -113,6 +113,15 @@ impl Registers {
         if total_vfs > 0 {
             registers.single_root(total_vfs);
         }
+        registers
+    }
+
+    /// A VF as a function of its own, as those see it to whom it was given alone: with vendor and
+    /// device ID, a BAR0 and a memory enable, which a VF on the bus has in its PF.
+    pub fn assigned_virtual_function(vectors: u16) -> Self {
+        let mut registers = Self::physical(0, vectors);
+        registers.set(VENDOR + 2, 2, VF_DEVICE_ID.into());
+        registers.set(0x2e, 2, VF_DEVICE_ID.into());
         registers
     }
 
@@ -196,7 +205,8 @@ impl Registers {
         self.let_write(offset + 4, 4, 0xffff_ffff);
     }
 
-    pub(super) fn read(&self, offset: u16, bytes: u8) -> u32 {
+    /// Reads 1 to 4 bytes; what is not implemented reads as zero.
+    pub fn read(&self, offset: u16, bytes: u8) -> u32 {
         let byte = |index: u16| {
             self.bytes
                 .get(usize::from(offset + index))
@@ -206,7 +216,7 @@ impl Registers {
     }
 
     /// Writes the bits that can be written.
-    pub(super) fn write(&mut self, offset: u16, bytes: u8, value: u32) {
+    pub fn write(&mut self, offset: u16, bytes: u8, value: u32) {
         for index in 0..usize::from(bytes) {
             let at = usize::from(offset) + index;
             if let (Some(byte), Some(mask)) = (self.bytes.get_mut(at), self.writable.get(at)) {
@@ -215,7 +225,8 @@ impl Registers {
         }
     }
 
-    fn set(&mut self, offset: u16, bytes: usize, value: u32) {
+    /// Puts a value into 1 to 4 implemented bytes, whether software can write them or not.
+    pub fn set(&mut self, offset: u16, bytes: usize, value: u32) {
         let offset = usize::from(offset);
         self.bytes[offset..offset + bytes].copy_from_slice(&value.to_le_bytes()[..bytes]);
     }
