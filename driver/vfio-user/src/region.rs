@@ -94,11 +94,12 @@ pub fn encode_region_info(mut info: RegionInfo, areas: &[SparseArea], room: u32)
     if areas.is_empty() {
         return info.as_bytes().to_vec();
     }
+    // QEMU wants to see where they begin even before it makes room for them.
     info.flags |= CAPABILITIES;
+    info.cap_offset = fixed as u32;
     if (room as usize) < whole {
         return info.as_bytes().to_vec();
     }
-    info.cap_offset = fixed as u32;
     let capability = SparseMmap {
         header: CapabilityHeader {
             id: SPARSE_MMAP,
@@ -119,10 +120,11 @@ pub fn encode_region_info(mut info: RegionInfo, areas: &[SparseArea], room: u32)
 pub fn decode_region_info(payload: &[u8]) -> Result<(RegionInfo, Vec<SparseArea>), Errno> {
     let (info, _): (RegionInfo, _) = payload_with_tail(payload)?;
     let mut areas = vec![];
-    let mut at = if info.flags & CAPABILITIES == 0 {
-        0
-    } else {
+    let whole = payload.len() >= info.argsz as usize;
+    let mut at = if whole && info.flags & CAPABILITIES != 0 {
         info.cap_offset
+    } else {
+        0
     };
     for _ in 0..MOST_CAPABILITIES {
         if at == 0 {

@@ -92,7 +92,8 @@ fn mappable_areas_go_both_ways() {
     let payload = encode_region_info(info, &areas, 32);
     assert_eq!(payload.len(), 32);
     let (decoded, seen) = decode_region_info(&payload).unwrap();
-    assert_eq!((decoded.argsz, decoded.cap_offset), (80, 0));
+    // (QEMU 11.1 refuses a short reply whose capabilities begin nowhere.)
+    assert_eq!((decoded.argsz, decoded.cap_offset), (80, 32));
     assert!(seen.is_empty());
 
     let payload = encode_region_info(info, &[], 32);

@@ -112,11 +112,10 @@ impl Desk<'_> {
             return Err(Errno::INVAL.into());
         }
         let agreed = Version::decode(&message.payload)
-            .and_then(|proposed| Ok((proposed, proposed.agree(capabilities())?)));
+            .and_then(|proposed| proposed.agree(capabilities(&proposed.capabilities)));
         match agreed {
-            Ok((proposed, agreed)) => {
-                let theirs = proposed.capabilities.max_data_xfer_size;
-                self.session.max_transfer_bytes = self.session.max_transfer_bytes.min(theirs);
+            Ok(agreed) => {
+                self.session.max_transfer_bytes = agreed.capabilities.max_data_xfer_size;
                 self.session.greeted = true;
                 Ok(self
                     .session

@@ -12,17 +12,20 @@ use crate::doorbells::DoorbellPage;
 /// Most bytes of data in one message.
 pub(crate) const MAX_TRANSFER_BYTES: u64 = 1 << 20;
 /// Descriptors taken with one message: the eventfds of all vectors.
-pub(crate) const MAX_MESSAGE_FDS: u64 = 32;
+pub(crate) const MAX_MESSAGE_FDS: u64 = 64;
+/// Descriptors offered to everybody.
+const MIN_OFFERED_FDS: u64 = 8;
 /// Commands that may wait behind one that takes its time.
 const MOST_DEFERRED: usize = 4096;
 /// Bytes that they may have.
 const MOST_DEFERRED_BYTES: usize = 8 << 20;
 
-/// What this server says of itself.
-pub(crate) fn capabilities() -> Capabilities {
+/// What this server says of itself to a client that says `theirs`. A capability means the sender's
+/// own side only; still QEMU takes no larger numbers than it knows.
+pub(crate) fn capabilities(theirs: &Capabilities) -> Capabilities {
     Capabilities {
-        max_msg_fds: MAX_MESSAGE_FDS,
-        max_data_xfer_size: MAX_TRANSFER_BYTES,
+        max_msg_fds: theirs.max_msg_fds.clamp(MIN_OFFERED_FDS, MAX_MESSAGE_FDS),
+        max_data_xfer_size: theirs.max_data_xfer_size.min(MAX_TRANSFER_BYTES),
         max_dma_maps: crate::dma::MOST_RANGES as u64,
         pgsizes: crate::dma::PAGE_BYTES,
         write_multiple: false,
