@@ -52,6 +52,9 @@ pub trait FunctionAccess: Send + Sync {
     /// The function cannot be reset, or does not come back.
     fn reset(&self) -> Result<(), TransportError>;
 
+    /// Does the function still answer? Asked when a register read as all ones.
+    fn answers(&self) -> bool;
+
     /// Why the function does not answer any more; `None` while it does, as far as is known. Cheap:
     /// asked in every wait.
     fn gone(&self) -> Option<String>;

@@ -124,12 +124,16 @@ impl HostedTransport {
         self.function.access.write(offset, data)
     }
 
-    fn all_ones(&self, all_ones: bool) -> Result<(), TransportError> {
-        if all_ones {
-            // A register may be all ones by right; a device that is gone is so everywhere.
-            self.check_there()?;
+    /// A register that reads as all ones may hold them by right; a function that is gone does so
+    /// everywhere.
+    fn check_ones(&self, all_ones: bool) -> Result<(), TransportError> {
+        if !all_ones || self.function.access.answers() {
+            return Ok(());
         }
-        Ok(())
+        Err(TransportError::DeviceGone {
+            device: self.function.name.to_string(),
+            reason: "its registers read as all ones".to_owned(),
+        })
     }
 
     fn vector(&self, vector: u16) -> Result<Arc<Vector>, TransportError> {
@@ -188,7 +192,7 @@ impl Transport for HostedTransport {
                 u32::from_le_bytes(data)
             }
         };
-        self.all_ones(value == u32::MAX)?;
+        self.check_ones(value == u32::MAX)?;
         Ok(value)
     }
 
@@ -202,7 +206,7 @@ impl Transport for HostedTransport {
                 u64::from_le_bytes(data)
             }
         };
-        self.all_ones(value == u64::MAX)?;
+        self.check_ones(value == u64::MAX)?;
         Ok(value)
     }
 
