@@ -96,9 +96,11 @@ impl WakeSet {
             Err(error) => return Err(error.into()),
         }
         // All of them: what stays signalled would end the next sleep at once.
-        Ok(vectors
-            .iter()
-            .fold(false, |woken, vector| vector.collect() || woken))
+        let mut woken = false;
+        for vector in &vectors {
+            woken |= vector.collect();
+        }
+        Ok(woken)
     }
 }
 

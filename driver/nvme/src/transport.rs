@@ -1,7 +1,7 @@
 //! What the driver needs of a PCIe function: BAR0 access, DMA memory, a clock, waiting, reset.
 //!
-//! Back ends: an in-process simulation (`pcie-host`), and later vfio-user and VFIO. The driver does
-//! not know which one it runs on. A transport is one handle on one function; [`Transport::clone_handle`]
+//! Back ends: an in-process simulation (`pcie-host`), functions that another process serves
+//! (`nvme-vfio-user`), the kernel's VFIO (`nvme-vfio`). The driver does not know which one it runs on. A transport is one handle on one function; [`Transport::clone_handle`]
 //! gives a further handle on the same function, so that each queue pair has its own.
 
 use thiserror::Error;
@@ -15,8 +15,9 @@ pub enum DmaPurpose {
     Data,
 }
 
-/// Memory that both the host's software and the device can reach. Dropping it unmaps it: the
-/// device's later accesses fail.
+/// Memory that both the host's software and the device can reach. Dropping it gives it back: the
+/// device's later accesses fail, or reach what was allocated in its place where a back end maps several
+/// allocations as one. So the device must have stopped using it.
 ///
 /// # Safety
 /// `pointer` must stay valid for reads and writes of `len` bytes, zeroed at allocation, aligned to

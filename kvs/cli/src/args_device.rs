@@ -81,10 +81,13 @@ Examples:
   rdstore device perf --rw caw --miscompare
   rdstore device perf --rw randwrite --functions 7 --queues 4 --qd 16 --json
   rdstore device perf --device 'model:?mps=128&rtt_ns=2000'
+  rdstore device perf --device 'vfio-user:DIRECTORY?poll=spin' --qd 1 --ops 1000000
 
 Cycles are those of the device's core clock (8 ns). A fused pair counts as one command. Latency runs
-from the doorbell to the completion entry, both at the device's port. Writes and pairs go to a
-device in memory only, unless --destroy says that the device's content may be lost.")]
+from the doorbell to the completion entry, both at the device's port. Of a device that is not simulated
+in this process (vfio-user:, vfio:) it is in nanoseconds, from the submission to the poll that brings the
+completion. Writes and pairs go to a device in memory only, unless --destroy says that the device's
+content may be lost.")]
 pub struct PerfArgs {
     /// Which device.
     #[command(flatten)]

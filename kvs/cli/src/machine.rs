@@ -1,24 +1,28 @@
 //! The one place that puts a device, a driver and a store together.
 //!
-//! A [`Machine`] is a simulated host with one device behind its link. Client k takes function k
-//! modulo the number of functions, so K clients take the functions in turn, then further queue pairs
-//! of the same functions.
+//! A [`Machine`] is a host with one device: a simulated one with its link, or this machine. Client k
+//! takes function k modulo the number of functions, so K clients take the functions in turn, then
+//! further queue pairs of the same functions.
 
-use std::path::{Path, PathBuf};
+mod hosted;
+mod simulated;
+mod transport;
 
 use anyhow::{Context, anyhow, bail};
 use nvme_driver::{CompletionMode, Controller, ControllerOptions, QueueOptions, QueuePair};
-use nvme_model::medium::Medium;
+use nvme_hosted::WaitMode;
 use nvme_spec::log_page::FunctionCounters;
-use pcie_host::endpoint::{FunctionId, NANOSECONDS_PER_CYCLE};
-use pcie_host::{Host, HostOptions, SimTransport};
+use pcie_host::endpoint::FunctionId;
 use rdstore::NvmePageStore;
 
 use crate::ceiling::PortConditions;
 use crate::outcome::CheckFailed;
-use crate::size::show_size;
 use crate::twin::Twin;
-use crate::uri::{Backend, DEFAULT_SIZE_BYTES, DeviceUri, LinkWidth, SimulationOptions};
+use crate::uri::DeviceUri;
+
+use simulated::Simulated;
+pub(crate) use simulated::{host_options, image_file, open_medium};
+pub use transport::{DeviceDma, DeviceTransport};
 
 /// What to do about an image file that is not there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,88 +40,75 @@ pub struct MachineOptions {
     pub missing_file: MissingFile,
     /// Functions to bring up, at most as many as the device has.
     pub functions: usize,
-    /// Keep a handle on the device, for its trace of commands ([`Machine::twin`]).
+    /// Keep a handle on a simulated device, for its trace of commands ([`Machine::twin`]).
     pub trace: bool,
 }
 
-/// A simulated host and its device, brought up.
+/// A host and its device, brought up.
 pub struct Machine {
-    host: Host,
-    controllers: Vec<Controller<SimTransport>>,
-    simulation: SimulationOptions,
+    /// First: they go before their host does.
+    controllers: Vec<Controller<DeviceTransport>>,
+    host: MachineHost,
     name: String,
-    blank: bool,
-    created: Option<CreatedFile>,
-    twin: Option<Twin>,
+}
+
+enum MachineHost {
+    Simulated(Box<Simulated>),
+    /// This machine, and how its clients wait.
+    Real(WaitMode),
 }
 
 /// What a store's client gets of a machine.
-pub type Pages = NvmePageStore<SimTransport>;
+pub type Pages = NvmePageStore<DeviceTransport>;
 
-/// A file that this process has created, until it is kept: dropped before that, it is removed, so
-/// that a command that fails leaves no device without a store behind.
-struct CreatedFile(Option<PathBuf>);
-
-impl Drop for CreatedFile {
-    fn drop(&mut self) {
-        if let Some(path) = self.0.take() {
-            // The error that led here is the one to report.
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
+/// Start of the model number of the controllers whose log page C0h is the counters'; another maker's
+/// has something else there.
+const MODEL_WITH_COUNTERS: &str = "RDStore";
 
 impl Machine {
-    /// Puts the device that `uri` names behind a host, and brings its functions up.
+    /// How many functions the device of `uri` has.
     ///
     /// # Errors
-    /// What is wrong with the URI's file or options, or what this build cannot do; each says what
-    /// helps.
-    pub fn open(uri: &DeviceUri, options: MachineOptions) -> anyhow::Result<Self> {
-        let file = match &uri.backend {
-            Backend::Model { file } => file.as_deref(),
-            Backend::Rtl { file } if cfg!(feature = "rtl") => file.as_deref(),
-            other => bail!(unavailable(uri, other)),
-        };
-        let available = uri.simulation.functions();
-        if options.functions > available {
-            bail!(
-                "{uri}: {} functions are needed and the device has {available}: the PF and {} VFs; \
-                 ask for more with vfs=, at most 8",
-                options.functions,
-                uri.simulation.vfs
-            );
-        }
-        let (medium, created) = open_medium(uri, file, options.missing_file)?;
-        let blank = file.is_none() || created.is_some();
-        let name = uri.text.clone();
-        let (endpoint, twin) = Twin::make(uri, medium, options.trace)
-            .with_context(|| format!("making the device of {name}"))?;
-        let host = Host::new(host_options(&name, &uri.simulation), endpoint)
-            .with_context(|| format!("making the host of {name}"))?;
-        let mut machine = Self {
-            host,
-            controllers: Vec::new(),
-            simulation: uri.simulation.clone(),
-            name,
-            blank,
-            created: created.map(|path| CreatedFile(Some(path))),
-            twin,
-        };
-        machine.bring_up(options.functions)?;
-        Ok(machine)
+    /// There is no such device.
+    pub fn functions_of(uri: &DeviceUri) -> anyhow::Result<usize> {
+        Ok(hosted::functions(uri)?.unwrap_or_else(|| uri.simulation.functions()))
     }
 
-    fn bring_up(&mut self, functions: usize) -> anyhow::Result<()> {
-        if functions > 1 {
-            self.host.enable_virtual_functions(self.simulation.vfs)?;
-        }
-        for function in 0..functions {
-            let transport = self.host.transport(FunctionId(function as u8))?;
-            self.controllers
-                .push(Controller::open(transport, ControllerOptions::default())?);
-        }
-        Ok(())
+    /// Puts the device that `uri` names behind a host, or finds it, and brings its functions up.
+    ///
+    /// # Errors
+    /// What is wrong with the URI's file, device or options, or what this build cannot do; each says
+    /// what helps.
+    pub fn open(uri: &DeviceUri, options: MachineOptions) -> anyhow::Result<Self> {
+        let (host, transports): (_, Vec<DeviceTransport>) = if hosted::functions(uri)?.is_some() {
+            if uri.simulation.waves.is_some() {
+                bail!("--trace records the waves of the Verilog: it goes with --device rtl: only");
+            }
+            let transports = hosted::open(uri, options.functions)?;
+            (
+                MachineHost::Real(uri.real_time.wait),
+                transports
+                    .into_iter()
+                    .map(DeviceTransport::Hosted)
+                    .collect(),
+            )
+        } else {
+            let simulated = Simulated::make(uri, options)?;
+            let transports = (0..options.functions)
+                .map(|function| simulated.host.transport(FunctionId(function as u8)))
+                .map(|transport| transport.map(DeviceTransport::Simulated))
+                .collect::<Result<_, _>>()?;
+            (MachineHost::Simulated(Box::new(simulated)), transports)
+        };
+        let controllers = transports
+            .into_iter()
+            .map(|transport| Controller::open(transport, ControllerOptions::default()))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            controllers,
+            host,
+            name: uri.text.clone(),
+        })
     }
 
     /// How messages name the device.
@@ -125,35 +116,49 @@ impl Machine {
         &self.name
     }
 
+    fn simulated(&self) -> Option<&Simulated> {
+        match &self.host {
+            MachineHost::Simulated(simulated) => Some(simulated),
+            MachineHost::Real(_) => None,
+        }
+    }
+
+    /// Time is the machine's own, not simulated.
+    pub fn is_real_time(&self) -> bool {
+        self.simulated().is_none()
+    }
+
     /// The device was made by this process and is all zeros.
     pub fn is_blank(&self) -> bool {
-        self.blank
+        self.simulated().is_some_and(Simulated::is_blank)
     }
 
     /// The device holds something worth keeping now: an image file made by this process stays, and
     /// stderr says so.
     pub fn keep(&mut self) {
-        if let Some(path) = self.created.as_mut().and_then(|created| created.0.take()) {
-            let bytes = self.simulation.size_bytes.unwrap_or(DEFAULT_SIZE_BYTES);
-            eprintln!("created {} ({}, sparse)", path.display(), show_size(bytes));
+        if let MachineHost::Simulated(simulated) = &mut self.host {
+            simulated.keep();
         }
     }
 
-    /// The simulated host.
-    pub fn host(&self) -> &Host {
-        &self.host
+    /// The simulated device itself; `None` when it was opened without [`MachineOptions::trace`].
+    pub fn twin(&self) -> Option<Twin> {
+        self.simulated()?.twin.clone()
     }
 
-    /// The device itself; `None` when it was opened without [`MachineOptions::trace`].
-    pub fn twin(&self) -> Option<Twin> {
-        self.twin.clone()
+    /// How queue pairs learn of completions, unless a command has reasons of its own.
+    pub fn completion(&self) -> CompletionMode {
+        match self.host {
+            MachineHost::Simulated(_) => CompletionMode::Polling,
+            MachineHost::Real(wait) => hosted::completion(wait),
+        }
     }
 
     /// A function's controller.
     ///
     /// # Errors
     /// Fewer functions were brought up.
-    pub fn controller(&self, function: usize) -> anyhow::Result<&Controller<SimTransport>> {
+    pub fn controller(&self, function: usize) -> anyhow::Result<&Controller<DeviceTransport>> {
         self.controllers.get(function).ok_or_else(|| {
             anyhow!(
                 "{}: function {function} is not there: {} were brought up",
@@ -171,19 +176,22 @@ impl Machine {
         &self,
         client: usize,
         options: QueueOptions,
-    ) -> anyhow::Result<QueuePair<SimTransport>> {
+    ) -> anyhow::Result<QueuePair<DeviceTransport>> {
         let functions = self.controllers.len();
-        self.controllers[client % functions]
-            .queue_pair(options)
-            .with_context(|| {
-                format!(
-                    "{}: client {} finds no queue pair: {functions} functions with {} queue pairs \
-                 each; raise vfs= or queues=, or use fewer clients",
-                    self.name,
-                    client + 1,
-                    self.simulation.queues
-                )
-            })
+        let controller = &self.controllers[client % functions];
+        controller.queue_pair(options).with_context(|| {
+            let remedy = match self.host {
+                MachineHost::Simulated(_) => "raise vfs= or queues=",
+                MachineHost::Real(_) => "serve more functions or queues",
+            };
+            format!(
+                "{}: client {} finds no queue pair: {functions} functions with {} queue pairs each; \
+                 {remedy}, or use fewer clients",
+                self.name,
+                client + 1,
+                controller.info().io_queue_pairs
+            )
+        })
     }
 
     /// The device's pages for client `client`, on the function that is its turn.
@@ -194,34 +202,66 @@ impl Machine {
         Ok(NvmePageStore::new(self.queue_pair(client, options)?))
     }
 
-    /// What each function has done since power-on, PF first (log page C0h).
+    /// The controller keeps the counters of log page C0h.
+    pub fn has_counters(&self) -> bool {
+        self.controllers
+            .first()
+            .is_some_and(|first| first.info().model_number.starts_with(MODEL_WITH_COUNTERS))
+    }
+
+    /// What each function of the device has done since power-on, PF first (log page C0h). Empty where
+    /// the controller is another maker's.
     ///
     /// # Errors
     /// The device does not answer.
     pub fn counters(&self) -> anyhow::Result<Vec<FunctionCounters>> {
+        if !self.has_counters() {
+            return Ok(Vec::new());
+        }
         let mut rows = self.controller(0)?.counters_of_all_functions()?;
-        rows.truncate(self.simulation.functions());
+        let functions = match self.simulated() {
+            Some(simulated) => simulated.options.functions(),
+            // Nobody says how many there are; what has done anything is one.
+            None => rows
+                .iter()
+                .rposition(|row| *row != FunctionCounters::default())
+                .map_or(1, |last| last + 1),
+        };
+        rows.truncate(functions);
         Ok(rows)
     }
 
-    /// Simulated time in cycles of the core clock.
-    pub fn now_cycles(&self) -> u64 {
-        self.host.now()
+    /// The same for the functions that were brought up, in their order.
+    ///
+    /// # Errors
+    /// The device does not answer.
+    pub fn own_counters(&self) -> anyhow::Result<Vec<FunctionCounters>> {
+        if !self.has_counters() {
+            return Ok(Vec::new());
+        }
+        let counters = self
+            .controllers
+            .iter()
+            .map(|controller| Ok(controller.counters()?));
+        counters.collect()
     }
 
-    /// What bounds the device's rate.
-    pub fn port_conditions(&self, msix: bool) -> PortConditions {
-        PortConditions::new(&self.host.options(), msix)
+    /// What bounds a simulated device's rate.
+    pub fn port_conditions(&self, msix: bool) -> Option<PortConditions> {
+        Some(PortConditions::new(&self.simulated()?.host.options(), msix))
     }
 
-    /// Fails if the device broke a rule of the link or reached beyond its memory: its own bug, and
-    /// no figure of such a run is worth anything.
+    /// Fails if the simulated device broke a rule of the link or reached beyond its memory: its own
+    /// bug, and no figure of such a run is worth anything.
     ///
     /// # Errors
     /// [`CheckFailed`] with the first cases.
     pub fn check_link(&self) -> anyhow::Result<()> {
-        let violations = self.host.take_violations();
-        let faults = self.host.take_dma_faults();
+        let Some(Simulated { host, .. }) = self.simulated() else {
+            return Ok(());
+        };
+        let violations = host.take_violations();
+        let faults = host.take_dma_faults();
         if violations.is_empty() && faults.is_empty() {
             return Ok(());
         }
@@ -242,87 +282,5 @@ pub fn queue_options(depth: u32, completion: CompletionMode) -> QueueOptions {
         entries: depth + 1,
         completion,
         ..QueueOptions::default()
-    }
-}
-
-/// Opens the medium of a simulated device; the path of its file, if this has made it.
-pub(crate) fn open_medium(
-    uri: &DeviceUri,
-    file: Option<&Path>,
-    missing: MissingFile,
-) -> anyhow::Result<(Medium, Option<PathBuf>)> {
-    const BLOCK_BYTES: u32 = 4096;
-    let size_bytes = uri.simulation.size_bytes.unwrap_or(DEFAULT_SIZE_BYTES);
-    let Some(path) = file else {
-        return Ok((Medium::in_memory(size_bytes, BLOCK_BYTES)?, None));
-    };
-    if path.exists() {
-        // The size counts at creation only.
-        return Ok((Medium::open_file(path, None)?, None));
-    }
-    if missing == MissingFile::Refuse {
-        bail!(
-            "{}: there is no such file; make one with `rdstore format --device {uri}`",
-            path.display()
-        );
-    }
-    let medium = Medium::create_file(path, size_bytes, BLOCK_BYTES)?;
-    Ok((medium, Some(path.to_owned())))
-}
-
-/// The link of a simulated device.
-pub(crate) fn host_options(name: &str, simulation: &SimulationOptions) -> HostOptions {
-    HostOptions {
-        name: name.to_owned(),
-        rtt_cycles: u64::from(simulation.rtt_ns) / NANOSECONDS_PER_CYCLE,
-        max_payload_bytes: simulation.mps,
-        max_read_request_bytes: simulation.mrrs,
-        completion_split_bytes: simulation.split,
-        completion_space_bytes: simulation.cpl_bytes,
-        link_bytes_per_cycle: link_bytes_per_cycle(simulation.link),
-        software_cycles: u64::from(simulation.host_ns) / NANOSECONDS_PER_CYCLE,
-        ..HostOptions::default()
-    }
-}
-
-/// Bytes a link moves in one cycle of 8 ns: 2.5 and 5 GT/s with 8b/10b, 8 GT/s with 128b/130b.
-fn link_bytes_per_cycle(link: LinkWidth) -> u32 {
-    let bytes_a_lane_in_8_ns = match link.generation {
-        1 => 2.0,
-        2 => 4.0,
-        _ => 8.0 * 128.0 / 130.0,
-    };
-    (bytes_a_lane_in_8_ns * f64::from(link.lanes)) as u32
-}
-
-/// What a build without a back end says about it.
-pub(crate) fn unavailable(uri: &DeviceUri, backend: &Backend) -> String {
-    match backend {
-        Backend::Model { .. } => String::new(),
-        Backend::Rtl { .. } => format!(
-            "{uri}: this build has no Verilog device; `cargo xtask setup`, then \
-             `cargo run --release --features rtl -- …` has it. model: is the same controller"
-        ),
-        Backend::VfioUser { .. } => format!(
-            "{uri}: this build has no vfio-user back end; it comes with a later version. Use model: \
-             until then"
-        ),
-        Backend::Vfio { .. } => format!(
-            "{uri}: this build has no VFIO back end, which PCIe devices need; it comes with a later \
-             version. Use model: until then"
-        ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gen2_x8_moves_32_bytes_a_cycle() {
-        let bytes = |generation, lanes| link_bytes_per_cycle(LinkWidth { generation, lanes });
-        assert_eq!(bytes(2, 8), 32);
-        assert_eq!(bytes(1, 1), 2);
-        assert_eq!(bytes(3, 8), 63);
     }
 }

@@ -2,6 +2,7 @@
 
 mod lane;
 mod latency;
+mod real_time;
 mod report;
 mod stamp;
 
@@ -12,13 +13,14 @@ use nvme_driver::CompletionMode;
 
 use crate::args::{PerfArgs, RandomPattern};
 use crate::ceiling::{CommandShape, ceiling};
-use crate::machine::{Machine, MachineOptions, MissingFile, queue_options};
+use crate::machine::{DeviceTransport, Machine, MachineOptions, MissingFile, queue_options};
 use crate::outcome::{CheckFailed, Outcome};
 use crate::output::{print_json, print_text};
 use crate::store::single_device;
 
 use lane::{Lane, LaneSetup};
 use latency::PortWatch;
+use real_time::RealTimeReport;
 use report::{PerfReport, render};
 
 /// Commands (or pairs) that are let pass before measuring begins, a queue: the pipeline is full
@@ -51,11 +53,19 @@ pub fn run(args: &PerfArgs, json: bool) -> anyhow::Result<Outcome> {
             trace: true,
         },
     )?;
+    let counters = PairCounters::read(&machine)?;
     let mut lanes = make_lanes(args, &machine)?;
-    let mut watch = PortWatch::start(&machine, args.rw == RandomPattern::Caw)?;
+    let mut watch = if machine.is_real_time() {
+        None
+    } else {
+        Some(PortWatch::start(&machine, args.rw == RandomPattern::Caw)?)
+    };
     let warm_up = (lanes.len() as u64 * u64::from(args.qd) * WARM_UP_A_QUEUE).clamp(1_000, 1 << 20);
     keep_full(&mut lanes, &mut watch, warm_up)?;
-    watch.measure();
+    if let Some(watch) = &mut watch {
+        watch.measure();
+    }
+    lanes.iter_mut().for_each(Lane::start_measuring);
     let evaluated = || machine.twin().and_then(|twin| twin.evaluated_cycles());
     let (started, evaluated_before) = (Instant::now(), evaluated());
     keep_full(&mut lanes, &mut watch, args.ops)?;
@@ -63,22 +73,45 @@ pub fn run(args: &PerfArgs, json: bool) -> anyhow::Result<Outcome> {
     let evaluated_cycles = evaluated().zip(evaluated_before);
     let wall_cycles_per_s =
         evaluated_cycles.map(|(after, before)| (after - before) as f64 / wall_s);
-    let latencies = watch.finish();
+    let seen_at_the_port = watch.map(PortWatch::finish);
+    let measured: u64 = lanes.iter().map(Lane::measured).sum();
+    let seen_by_clients =
+        lanes
+            .iter_mut()
+            .filter_map(Lane::take_latencies)
+            .reduce(|mut all, one| {
+                all.add(&one);
+                all
+            });
     for lane in &mut lanes {
         lane.drain()?;
     }
     for lane in &mut lanes {
         lane.check_places()?;
     }
-    check_counters(&machine, args, &lanes)?;
+    counters.check(&machine, args, &lanes)?;
     drop(lanes);
     machine.check_link()?;
+    if let Some(latencies) = seen_by_clients {
+        let report = RealTimeReport::new(args, &latencies, measured as f64 / wall_s);
+        if json {
+            print_json(&report)?;
+        } else {
+            print_text(&report.render(uri.real_time.wait))?;
+        }
+        return Ok(Outcome::Done);
+    }
+    let (Some(latencies), Some(conditions)) =
+        (seen_at_the_port, machine.port_conditions(!args.no_msix))
+    else {
+        bail!("{uri}: nothing was measured");
+    };
     let shape = match args.rw {
         RandomPattern::RandRead => CommandShape::Read,
         RandomPattern::RandWrite => CommandShape::Write,
         RandomPattern::Caw => CommandShape::CompareAndWrite,
     };
-    let ceiling = ceiling(&machine.port_conditions(!args.no_msix), shape, args.bs);
+    let ceiling = ceiling(&conditions, shape, args.bs);
     let report = PerfReport {
         rw: args.rw.name(),
         qd: args.qd,
@@ -100,10 +133,7 @@ pub fn run(args: &PerfArgs, json: bool) -> anyhow::Result<Outcome> {
 }
 
 /// The queue pairs, function by function, each with its part of the device.
-fn make_lanes(
-    args: &PerfArgs,
-    machine: &Machine,
-) -> anyhow::Result<Vec<Lane<pcie_host::SimTransport>>> {
+fn make_lanes(args: &PerfArgs, machine: &Machine) -> anyhow::Result<Vec<Lane<DeviceTransport>>> {
     let info = machine.controller(0)?.info();
     let block_bytes = u64::from(info.block_bytes);
     let most = match args.rw {
@@ -123,6 +153,9 @@ fn make_lanes(
     let commands = u32::from(args.qd) * if args.rw == RandomPattern::Caw { 2 } else { 1 };
     let completion = if args.no_msix {
         CompletionMode::Polling
+    } else if machine.is_real_time() {
+        // A message that nobody waits for would be measured, too.
+        machine.completion()
     } else {
         CompletionMode::Msix
     };
@@ -150,40 +183,57 @@ fn make_lanes(
                 first_block: index as u64 * places * u64::from(blocks),
                 places,
                 seed: args.seed.wrapping_add(index as u64),
+                timed: machine.is_real_time(),
             };
             Lane::new(machine.queue_pair(index, options)?, setup)
         })
         .collect()
 }
 
-/// The device's own account of the pairs: it compared each, and failed all or none.
-fn check_counters(
-    machine: &Machine,
-    args: &PerfArgs,
-    lanes: &[Lane<pcie_host::SimTransport>],
-) -> anyhow::Result<()> {
-    if args.rw != RandomPattern::Caw {
-        return Ok(());
+/// The device's own account of the pairs.
+struct PairCounters {
+    pairs: u64,
+    miscompares: u64,
+}
+
+impl PairCounters {
+    fn read(machine: &Machine) -> anyhow::Result<Self> {
+        let rows = machine.own_counters()?;
+        Ok(Self {
+            pairs: rows.iter().map(|row| row.pairs).sum(),
+            miscompares: rows.iter().map(|row| row.miscompares).sum(),
+        })
     }
-    let sent: u64 = lanes.iter().map(|lane| lane.completed).sum();
-    let rows = machine.counters()?;
-    let pairs: u64 = rows.iter().map(|row| row.pairs).sum();
-    let miscompares: u64 = rows.iter().map(|row| row.miscompares).sum();
-    let expected = if args.miscompare { sent } else { 0 };
-    if (pairs, miscompares) != (sent, expected) {
-        bail!(CheckFailed(format!(
-            "{}: of {sent} pairs {expected} had to fail their compare; the device counts {pairs} \
-             pairs and {miscompares} miscompares",
-            machine.name()
-        )));
+
+    /// Since then the device has compared each pair that was sent, and failed all or none.
+    fn check(
+        &self,
+        machine: &Machine,
+        args: &PerfArgs,
+        lanes: &[Lane<DeviceTransport>],
+    ) -> anyhow::Result<()> {
+        if args.rw != RandomPattern::Caw || !machine.has_counters() {
+            return Ok(());
+        }
+        let sent: u64 = lanes.iter().map(|lane| lane.completed).sum();
+        let now = Self::read(machine)?;
+        let (pairs, miscompares) = (now.pairs - self.pairs, now.miscompares - self.miscompares);
+        let expected = if args.miscompare { sent } else { 0 };
+        if (pairs, miscompares) != (sent, expected) {
+            bail!(CheckFailed(format!(
+                "{}: of {sent} pairs {expected} had to fail their compare; the device counts {pairs} \
+                 pairs and {miscompares} miscompares",
+                machine.name()
+            )));
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Keeps all lanes full until `commands` more have ended.
 fn keep_full(
-    lanes: &mut [Lane<pcie_host::SimTransport>],
-    watch: &mut PortWatch,
+    lanes: &mut [Lane<DeviceTransport>],
+    watch: &mut Option<PortWatch>,
     commands: u64,
 ) -> anyhow::Result<()> {
     let ended = |lanes: &[Lane<_>]| lanes.iter().map(|lane| lane.completed).sum::<u64>();
@@ -194,7 +244,9 @@ fn keep_full(
             moved += lane.collect()?;
             lane.top_up()?;
         }
-        watch.look();
+        if let Some(watch) = watch {
+            watch.look();
+        }
         if moved == 0 {
             lanes[0].give_way();
         } else if ended(lanes) >= goal {

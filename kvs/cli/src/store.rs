@@ -3,7 +3,6 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use nvme_driver::CompletionMode;
 use rdstore::{Client, FormatOptions, FsckOptions, FsckReport, OpenOptions};
 
 use crate::args::{LayoutArgs, StoreDeviceArgs};
@@ -75,7 +74,7 @@ pub fn open_machine(
 /// # Errors
 /// As [`Machine::queue_pair`].
 pub fn pages(machine: &Machine, client: usize) -> anyhow::Result<Pages> {
-    machine.pages(client, queue_options(QUEUE_DEPTH, CompletionMode::Polling))
+    machine.pages(client, queue_options(QUEUE_DEPTH, machine.completion()))
 }
 
 /// A machine, and what a walk over every page of its store has found.

@@ -1,5 +1,7 @@
 //! The one way devices are named: `model:`, `model:FILE?size=1GiB`, `vfio:0000:01:00.0` …
 
+mod real_time;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -7,6 +9,8 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use crate::size::parse_size;
+
+pub use real_time::RealTimeOptions;
 
 /// What stands behind a device URI.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -116,6 +120,8 @@ pub struct DeviceUri {
     pub backend: Backend,
     /// Options of a simulated device.
     pub simulation: SimulationOptions,
+    /// Options of any other.
+    pub real_time: RealTimeOptions,
 }
 
 /// A URI that does not parse; names the part that is wrong.
@@ -123,7 +129,8 @@ pub struct DeviceUri {
 #[error("{0}")]
 pub struct UriError(String);
 
-const SCHEMES: &str = "model:, model:FILE, rtl:, rtl:FILE, vfio-user:SOCKET and vfio:0000:01:00.0";
+const SCHEMES: &str =
+    "model:, model:FILE, rtl:, rtl:FILE, vfio-user:DIRECTORY and vfio:0000:01:00.0";
 const OPTIONS: &str = "size, vfs, queues, link, rtt_ns, mps, mrrs, split, cpl_bytes, mem_cycles, \
                        media_us and host_ns";
 
@@ -169,20 +176,22 @@ impl FromStr for DeviceUri {
             }
         };
         let mut simulation = SimulationOptions::default();
-        if let Some(query) = query {
-            if !matches!(backend, Backend::Model { .. } | Backend::Rtl { .. }) {
-                return Err(UriError(format!(
-                    "'?{query}': options belong to simulated devices (model:, rtl:) only"
-                )));
-            }
-            for option in query.split('&') {
-                parse_option(option, &mut simulation)?;
+        let mut real_time = RealTimeOptions::default();
+        for option in query.into_iter().flat_map(|query| query.split('&')) {
+            match backend {
+                Backend::Model { .. } | Backend::Rtl { .. } => {
+                    parse_option(option, &mut simulation)?;
+                }
+                Backend::VfioUser { .. } | Backend::Vfio { .. } => {
+                    real_time::parse_option(&backend, option, &mut real_time)?;
+                }
             }
         }
         Ok(Self {
             text: text.to_owned(),
             backend,
             simulation,
+            real_time,
         })
     }
 }
@@ -371,7 +380,7 @@ mod tests {
             ("vfio:01:00", "'01:00' is not a PCI address"),
             ("vfio:0000:01:00.9", "'0000:01:00.9' is not a PCI address"),
             ("vfio-user:", "names no socket"),
-            ("vfio:0000:01:00.0?mps=128", "'?mps=128'"),
+            ("vfio:0000:01:00.0?mps=128", "'mps=128'"),
             ("model:?colour=red", "unknown option 'colour'"),
             ("model:?vfs", "option 'vfs' has no value"),
             ("model:?vfs=9", "vfs=9: must be a number from 0 to 8"),

@@ -43,16 +43,42 @@ fn back_ends_of_later_versions_say_so() {
     let shell = Shell::new();
     #[cfg(not(feature = "rtl"))]
     shell.wrong("get --device rtl: k", &["rtl:", "--features rtl", "model:"]);
-    shell.wrong(
-        "get --device vfio-user:/run/x k",
-        &["vfio-user", "later version"],
-    );
-    shell.wrong(
-        "get --device vfio:0000:01:00.0 k",
-        &["VFIO", "later version"],
-    );
     let two = "--device model:a.img --device model:b.img";
     shell.wrong(&format!("get {two} k"), &["2 devices", "later version"]);
+}
+
+#[test]
+fn a_device_that_nobody_serves_says_how_to_serve_it() {
+    let shell = Shell::new();
+    for command in ["get", "del"] {
+        shell.wrong(
+            &format!("{command} --device vfio-user:nowhere k"),
+            &["nowhere", "there is no socket", "rdstore device serve"],
+        );
+    }
+    std::fs::create_dir_all(shell.path().join("dead/pf")).expect("made");
+    let socket = shell.path().join("dead/pf/cntrl");
+    drop(std::os::unix::net::UnixListener::bind(socket).expect("a socket"));
+    shell.wrong(
+        "get --device vfio-user:dead k",
+        &["dead/pf/cntrl", "server is gone"],
+    );
+    shell.wrong(
+        "get --device vfio-user:dead?function=vf3 k",
+        &["function=vf3", "serves pf"],
+    );
+    shell.wrong(
+        "ycsb --device vfio-user:dead --trace x.fst",
+        &["--trace", "rtl:"],
+    );
+}
+
+#[test]
+fn a_device_that_this_machine_has_not_is_missed() {
+    Shell::new().wrong(
+        "get --device vfio:ffff:1f:1f.7 k",
+        &["ffff:1f:1f.7", "no such PCI device"],
+    );
 }
 
 #[test]

@@ -10,13 +10,13 @@ use pcie_host::endpoint::FunctionId;
 use serde::Serialize;
 
 use crate::args::{ServeArgs, ServeDoorbells, ServePace};
-use crate::machine::{MissingFile, host_options, open_medium, unavailable};
+use crate::machine::{MissingFile, host_options, image_file, open_medium};
 use crate::outcome::Outcome;
 use crate::output::print_json;
 use crate::size::show_size;
 use crate::store::single_device;
 use crate::twin::Twin;
-use crate::uri::{Backend, DEFAULT_SIZE_BYTES};
+use crate::uri::DEFAULT_SIZE_BYTES;
 
 #[derive(Serialize)]
 struct ReadyJson {
@@ -35,14 +35,7 @@ struct FunctionJson {
 /// `rdstore device serve`
 pub(super) fn run(args: &ServeArgs, json: bool) -> anyhow::Result<Outcome> {
     let uri = single_device(&args.device.devices)?;
-    let file = match &uri.backend {
-        Backend::Model { file } => file.as_deref(),
-        Backend::Rtl { file } if cfg!(feature = "rtl") => file.as_deref(),
-        Backend::Rtl { .. } => bail!(unavailable(uri, &uri.backend)),
-        Backend::VfioUser { .. } | Backend::Vfio { .. } => {
-            bail!("{uri}: what can be served are the simulated devices, model: and rtl:")
-        }
-    };
+    let file = image_file(uri)?;
     if usize::from(args.functions) > uri.simulation.functions() {
         bail!(
             "{uri}: --functions {}: the device has {}, the PF and {} VFs; ask for more with vfs=, at \

@@ -6,6 +6,7 @@ use nvme_driver::{Completion, DmaBuffer, Outcome, QueuePair};
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 
+use super::real_time::{ClientLatencies, Stopwatch};
 use super::stamp::{check_image, write_image};
 use crate::args::RandomPattern;
 use crate::outcome::CheckFailed;
@@ -14,6 +15,10 @@ use crate::ycsb::distribution::below;
 /// Most places that the pairs of one queue change: enough that two in flight rarely meet, few
 /// enough to fill and read back in no time.
 const MOST_STAMPED_PLACES: u64 = 4096;
+
+/// A command's tag: its place below, its ticket of the stopwatch above.
+const PLACE_BITS: u32 = 48;
+const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;
 
 /// What a lane sends, and where.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +39,8 @@ pub(super) struct LaneSetup {
     pub(super) places: u64,
     /// Seed of the addresses.
     pub(super) seed: u64,
+    /// Latencies are taken by the client's clock.
+    pub(super) timed: bool,
 }
 
 /// A queue pair that is kept full, on a part of the device of its own.
@@ -50,6 +57,9 @@ pub(super) struct Lane<T: Transport> {
     in_flight: usize,
     /// Commands (or pairs) that ended well.
     pub(super) completed: u64,
+    /// The same, when measuring began.
+    completed_before: u64,
+    stopwatch: Option<Stopwatch>,
 }
 
 impl<T: Transport> Lane<T> {
@@ -80,6 +90,12 @@ impl<T: Transport> Lane<T> {
             busy: vec![false; stamped_places],
             in_flight: 0,
             completed: 0,
+            completed_before: 0,
+            stopwatch: if setup.timed {
+                Some(Stopwatch::new(setup.depth)?)
+            } else {
+                None
+            },
         };
         lane.take_buffers(if stamped {
             2 * setup.depth
@@ -197,10 +213,31 @@ impl<T: Transport> Lane<T> {
         )
     }
 
+    /// What ends from now on counts.
+    pub(super) fn start_measuring(&mut self) {
+        self.completed_before = self.completed;
+        if let Some(stopwatch) = &mut self.stopwatch {
+            stopwatch.clear();
+        }
+    }
+
+    /// Commands (or pairs) that have ended since then.
+    pub(super) fn measured(&self) -> u64 {
+        self.completed - self.completed_before
+    }
+
+    /// Their latencies, where the client takes them. No more are taken.
+    pub(super) fn take_latencies(&mut self) -> Option<ClientLatencies> {
+        self.stopwatch.take().map(Stopwatch::finish)
+    }
+
     /// Fills the queue up to its depth and rings once.
     pub(super) fn top_up(&mut self) -> anyhow::Result<()> {
         if self.in_flight == self.setup.depth {
             return Ok(());
+        }
+        if let Some(stopwatch) = &mut self.stopwatch {
+            stopwatch.look(self.queue.now_ns());
         }
         while self.in_flight < self.setup.depth {
             self.submit()?;
@@ -213,15 +250,17 @@ impl<T: Transport> Lane<T> {
     fn submit(&mut self) -> anyhow::Result<()> {
         let mut place = below(&mut self.random, self.setup.places);
         let blocks = self.setup.blocks;
+        let ticket = self.stopwatch.as_mut().map_or(0, Stopwatch::start) << PLACE_BITS;
         let taken = match self.setup.pattern {
             RandomPattern::RandRead => {
                 let (block, buffer) = (self.block_of(place), self.buffer()?);
-                self.queue.submit_read(block, blocks, buffer, place).is_ok()
+                let tag = ticket | place;
+                self.queue.submit_read(block, blocks, buffer, tag).is_ok()
             }
             RandomPattern::RandWrite => {
                 let (block, buffer) = (self.block_of(place), self.buffer()?);
                 self.queue
-                    .submit_write(block, blocks, buffer, place)
+                    .submit_write(block, blocks, buffer, ticket | place)
                     .is_ok()
             }
             RandomPattern::Caw => {
@@ -240,7 +279,7 @@ impl<T: Transport> Lane<T> {
                     old[wrong as usize] ^= 1;
                 }
                 self.queue
-                    .submit_compare_and_write(block, blocks, old, new, place)
+                    .submit_compare_and_write(block, blocks, old, new, ticket | place)
                     .is_ok()
             }
         };
@@ -250,7 +289,16 @@ impl<T: Transport> Lane<T> {
     /// Takes what has ended; gives back how many.
     pub(super) fn collect(&mut self) -> anyhow::Result<usize> {
         let count = self.queue.poll(&mut self.ended);
+        if let Some(stopwatch) = &mut self.stopwatch
+            && count > 0
+        {
+            let now_ns = self.queue.now_ns();
+            self.ended
+                .iter()
+                .for_each(|completion| stopwatch.stop(completion.tag >> PLACE_BITS, now_ns));
+        }
         for completion in self.ended.drain(..) {
+            let place = (completion.tag & PLACE_MASK) as usize;
             let miscompare = completion.result? == Outcome::Miscompare;
             if miscompare != self.setup.miscompare {
                 let what = if miscompare {
@@ -259,14 +307,13 @@ impl<T: Transport> Lane<T> {
                     "was changed by a pair that compared with something else"
                 };
                 bail!(CheckFailed(format!(
-                    "{}: place {} {what}",
+                    "{}: place {place} {what}",
                     self.queue.name(),
-                    completion.tag
                 )));
             }
-            if let Some(counter) = self.counters.get_mut(completion.tag as usize) {
+            if let Some(counter) = self.counters.get_mut(place) {
                 *counter += u32::from(!miscompare);
-                self.busy[completion.tag as usize] = false;
+                self.busy[place] = false;
             }
             self.buffers.extend(completion.buffer);
             self.buffers.extend(completion.new_buffer);

@@ -6,7 +6,7 @@ use crate::ceiling::Ceiling;
 use crate::output::{render_fields, show_count};
 use crate::size::show_size;
 
-/// Percentiles of the latency at the port, in cycles of the core clock.
+/// Percentiles of a latency: at the port in cycles of the core clock, at a client in nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub(super) struct LatencyReport {
     pub(super) p50: u64,

@@ -12,11 +12,11 @@ use crate::output::{Table, show_count};
 pub struct KindReport {
     /// Operations that ended.
     pub count: u64,
-    /// Median latency, simulated.
+    /// Median latency: of simulated time, or real where the device is not simulated in process.
     pub p50_us: f64,
-    /// 99th percentile, simulated.
+    /// 99th percentile.
     pub p99_us: f64,
-    /// Longest latency, simulated.
+    /// Longest latency.
     pub max_us: f64,
     /// Device I/Os an operation; a Compare-and-Write is one.
     pub device_ios_per_op: f64,
@@ -75,8 +75,9 @@ pub struct WorkloadReport {
     pub fill: f64,
     /// What each kind of operation did.
     pub ops: Kinds,
-    /// Simulated time of the run phase.
-    pub simulated_s: f64,
+    /// Simulated time of the run phase; none of a device in real time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub simulated_s: Option<f64>,
     /// Wall-clock time of the run phase.
     pub wall_s: f64,
     /// Operations a second of wall clock.
@@ -118,7 +119,8 @@ impl Kinds {
 
 /// The table for people.
 pub fn render(reports: &[WorkloadReport]) -> String {
-    let mut table = Table::new(&[
+    let simulated = reports.iter().any(|report| report.simulated_s.is_some());
+    let mut columns = vec![
         "workload",
         "operation",
         "count",
@@ -128,9 +130,12 @@ pub fn render(reports: &[WorkloadReport]) -> String {
         "device I/Os",
         "miscompares",
         "fill",
-        "simulated kop/s",
-        "wall kop/s",
-    ]);
+    ];
+    if simulated {
+        columns.push("simulated kop/s");
+    }
+    columns.push(if simulated { "wall kop/s" } else { "kop/s" });
+    let mut table = Table::new(&columns);
     for report in reports {
         let operations: u64 = report.ops.0.iter().map(|(_, kind)| kind.count).sum();
         for (row, (name, kind)) in report.ops.0.iter().enumerate() {
@@ -150,19 +155,23 @@ pub fn render(reports: &[WorkloadReport]) -> String {
             ];
             if row == 0 {
                 cells.push(format!("{:.3}", report.fill));
-                cells.push(format!(
-                    "{:.1}",
-                    operations as f64 / report.simulated_s / 1000.0
-                ));
+                if let Some(simulated_s) = report.simulated_s {
+                    cells.push(format!("{:.1}", operations as f64 / simulated_s / 1000.0));
+                }
                 cells.push(format!("{:.1}", report.wall_ops_per_s / 1000.0));
             }
             table.row(cells);
         }
     }
     let mut text = table.render();
+    text.push_str(if simulated {
+        "\nLatencies are simulated time."
+    } else {
+        "\nLatencies are real time, from the submission to the result as its client sees it."
+    });
     text.push_str(
-        "\nLatencies are simulated time. Device I/Os an operation; a Compare-and-Write is one; the \
-         sum equals the device's counters (log page C0h).\n",
+        " Device I/Os an operation; a Compare-and-Write is one; the sum equals the device's counters \
+         (log page C0h).\n",
     );
     if reports
         .iter()
@@ -206,7 +215,7 @@ mod tests {
             seed: 1,
             fill: 0.5,
             ops: Kinds::of(&measures),
-            simulated_s: 0.25,
+            simulated_s: Some(0.25),
             wall_s: 0.5,
             wall_ops_per_s: 4.0,
             verify: None,

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use nvme_driver::CompletionMode;
 use nvme_spec::log_page::FunctionCounters;
 use rdstore::{Client, FormatOptions, FsckOptions, OpenOptions, Statistics};
 
@@ -125,7 +124,7 @@ impl<'a> Bench<'a> {
     fn open(args: &'a YcsbArgs) -> anyhow::Result<Self> {
         let uri = single_device(&args.device.devices)?;
         let count = usize::from(args.clients);
-        let functions = count.min(uri.simulation.functions());
+        let functions = count.min(Machine::functions_of(uri)?);
         let mut machine = Machine::open(
             uri,
             MachineOptions {
@@ -135,7 +134,7 @@ impl<'a> Bench<'a> {
             },
         )?;
         let depth = u32::from(args.outstanding) * COMMANDS_AN_OPERATION;
-        let options = queue_options(depth.max(63), CompletionMode::Polling);
+        let options = queue_options(depth.max(63), machine.completion());
         if machine.is_blank() {
             let format = FormatOptions {
                 page_bytes: args.layout.page_size,
@@ -191,7 +190,7 @@ impl<'a> Bench<'a> {
         if let Some(history) = &mut self.history {
             history.start_counting();
         }
-        let counters = self.machine.counters()?;
+        let counters = self.machine.own_counters()?;
         let statistics = self.statistics();
         let mut mix = Mix::new(
             workload,
@@ -215,7 +214,8 @@ impl<'a> Bench<'a> {
             seed: self.args.seed,
             fill: self.fill()?,
             ops: Kinds::of(&measures),
-            simulated_s: (ended_ns - started_ns) as f64 / 1e9,
+            simulated_s: (!self.machine.is_real_time())
+                .then(|| (ended_ns - started_ns) as f64 / 1e9),
             wall_s,
             wall_ops_per_s: measures.count() as f64 / wall_s,
             verify,
@@ -238,7 +238,11 @@ impl<'a> Bench<'a> {
         statistics_before: &[Statistics],
         attributed: Cost,
     ) -> anyhow::Result<()> {
-        let counters = self.machine.counters()?;
+        let counters = self.machine.own_counters()?;
+        if counters.is_empty() {
+            // Another maker's controller: there is only the store's own count.
+            return Ok(());
+        }
         let statistics = self.statistics();
         let mut total = Cost::default();
         for function in 0..self.functions {
