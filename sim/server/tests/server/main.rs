@@ -2,6 +2,8 @@
 
 mod client;
 mod input_output;
+mod interrupts;
 mod memory;
+mod messages;
 mod misbehaviour;
 mod rig;
