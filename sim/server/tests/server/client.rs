@@ -64,6 +64,19 @@ impl Client {
         client
     }
 
+    /// Connects as soon as the server has seen that the client before has gone.
+    pub(crate) fn connect_retrying(path: &Path) -> Self {
+        loop {
+            let mut client = Self::connect_only(path);
+            let version = Version::new(Capabilities::default()).encode();
+            let header = Header::command(1, Command::Version);
+            let greeted = client.connection.send(header, &[&version], &[]);
+            if greeted.is_ok() && client.connection.receive().is_ok() {
+                return client;
+            }
+        }
+    }
+
     /// Connects, and says nothing.
     pub(crate) fn connect_only(path: &Path) -> Self {
         let stream = UnixStream::connect(path).unwrap();

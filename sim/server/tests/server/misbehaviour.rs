@@ -48,7 +48,7 @@ impl Witness {
 
 /// The PF can be used as if nothing had been.
 fn newcomer_finds_it_fresh(rig: &Rig) {
-    let mut client = Client::connect(&rig.socket("pf"));
+    let mut client = Client::connect_retrying(&rig.socket("pf"));
     assert_eq!(client.read_u32(register::CC), 0);
     assert_eq!(client.read_u32(register::CSTS), 0);
     assert_eq!(client.read(region::CONFIG, 4, 2).unwrap(), [0, 0]);
