@@ -60,11 +60,12 @@ module data_fetch #(
     output wire                     read_half,
     output wire [             11:0] read_dword,
 
-    // A read is asked for, or left out; the last of the segment
+    // A read is asked for, or left out, as its command has failed, perhaps since its piece was chosen; the last of the segment
     output wire                     asked_valid,
     input  wire                     asked_ready,
     output wire [CONTEXT_WIDTH-1:0] asked_context,
     output wire                     asked_slot,
+    input  wire                     asked_dead,
     output wire                     asked_none,
     output wire                     asked_last
 );
@@ -151,23 +152,24 @@ module data_fetch #(
   reg [12:0] left_reg;
   reg [51:0] page_reg;
   wire [12:0] bytes = left_reg < most_bytes ? left_reg : most_bytes;
-  wire ends = dead_reg || left_reg == bytes;
-  wire goes = active_reg && asked_ready && (dead_reg || read_ready);
+  wire stops = dead_reg || asked_dead;
+  wire ends = stops || left_reg == bytes;
+  wire goes = active_reg && asked_ready && (stops || read_ready);
   assign take = chosen_valid && (!active_reg || (goes && ends));
   assign take_last = last || granule_dead;
   assign page_set = second;
   assign page_index = index;
 
-  assign read_valid = active_reg && !dead_reg && asked_ready;
+  assign read_valid = active_reg && !stops && asked_ready;
   assign read_address = {page_known_reg ? page_reg : page, in_page_reg};
   assign read_bytes = bytes;
   assign read_context = context_reg;
   assign read_half = half_reg;
   assign read_dword = dword_reg;
-  assign asked_valid = active_reg && (dead_reg || read_ready);
+  assign asked_valid = active_reg && (stops || read_ready);
   assign asked_context = context_reg;
   assign asked_slot = slot_reg;
-  assign asked_none = dead_reg;
+  assign asked_none = stops;
   assign asked_last = ends && last_reg;
 
   always @(posedge clk) begin

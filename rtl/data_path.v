@@ -395,6 +395,8 @@ module data_path #(
       .entry(sent_passed_context),
       .pop(sent_ready && !sent_asking_valid)
   );
+  wire is_lost;
+  wire [NUMBER:0] is_lost_row;
   wire is_filled, is_filled_first_failed, is_filled_second_failed, filled_valid, filled_ready, filled_slot;
   wire filled_first_failed, filled_second_failed;
   wire [  NUMBER:0] is_filled_row;
@@ -456,6 +458,9 @@ module data_path #(
       .filled_slot(filled_slot),
       .filled_first_failed(filled_first_failed),
       .filled_second_failed(filled_second_failed),
+      .lost_valid(is_lost),
+      .lost_context({is_lost_row[NUMBER:5], 1'b0, is_lost_row[4:1]}),
+      .lost_slot(is_lost_row[0]),
       .moved_valid(moved_valid),
       .moved_ready(moved_ready),
       .moved_context(moved_context),
@@ -596,6 +601,7 @@ module data_path #(
 
   // Host data of segments
   wire [NUMBER-1:0] fetch_look_number = {fetch_look_context[CTX-1:5], fetch_look_context[3:0]};
+  wire [NUMBER-1:0] asked_number = {asked_context[CTX-1:5], asked_context[3:0]};
   wire [NUMBER-1:0] fetch_chosen_number = {fetch_chosen_context[CTX-1:5], fetch_chosen_context[3:0]};
   data_fetch #(
       .FUNCTIONS(FUNCTIONS),
@@ -635,6 +641,7 @@ module data_path #(
       .asked_ready(asked_ready),
       .asked_context(asked_context),
       .asked_slot(asked_slot),
+      .asked_dead(dead[asked_number] || gone[asked_number[NUMBER-1:4]]),
       .asked_none(asked_none),
       .asked_last(asked_last)
   );
@@ -658,6 +665,8 @@ module data_path #(
       .unsent_valid(unsent_valid),
       .unsent_row({unsent_context[CTX-1:5], unsent_context[3:0], unsent_slot}),
       .forget(forget),
+      .lost_valid(is_lost),
+      .lost_row(is_lost_row),
       .filled_valid(is_filled),
       .filled_row(is_filled_row),
       .filled_first_failed(is_filled_first_failed),

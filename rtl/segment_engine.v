@@ -47,6 +47,10 @@ module segment_engine #(
     input  wire                     filled_slot,
     input  wire                     filled_first_failed,
     input  wire                     filled_second_failed,
+    // Data of a segment are missing, others of it are still to come
+    input  wire                     lost_valid,
+    input  wire [CONTEXT_WIDTH-1:0] lost_context,
+    input  wire                     lost_slot,
     // The segment that had or awaited the lock is through with the medium
     input  wire                     moved_valid,
     output wire                     moved_ready,
@@ -125,19 +129,25 @@ module segment_engine #(
   reg left_valid_reg, left_slot_reg;
   reg [CONTEXT_WIDTH-1:0] left_context_reg;
 
+  // Data are missing: goes before `filled`, which has the same segment's end behind it. A newer one takes its place; then
+  // `filled` tells.
+  reg lost_valid_reg, lost_slot_reg;
+  reg [CONTEXT_WIDTH-1:0] lost_context_reg;
+
   // The event
   wire is_walked = walked_valid;
   wire is_left = left_valid_reg && !walked_valid;
   wire others = !walked_valid && !left_valid_reg;
   wire is_sent = others && sent_valid;
   wire is_moved = others && !sent_valid && moved_valid;
-  wire is_filled = others && !sent_valid && !moved_valid && filled_valid;
-  wire is_abort = others && !sent_valid && !moved_valid && !filled_valid && abort_valid;
+  wire is_lost = others && !sent_valid && !moved_valid && lost_valid_reg;
+  wire is_filled = others && !sent_valid && !moved_valid && !lost_valid_reg && filled_valid;
+  wire is_abort = others && !sent_valid && !moved_valid && !lost_valid_reg && !filled_valid && abort_valid;
   assign sent_ready   = is_sent;
   assign moved_ready  = is_moved;
   assign filled_ready = is_filled;
   assign abort_ready  = is_abort;
-  wire any = is_left || is_walked || is_sent || is_moved || is_filled || is_abort;
+  wire any = is_left || is_walked || is_sent || is_moved || is_lost || is_filled || is_abort;
 
   reg [CONTEXT_WIDTH-1:0] event_context;
   always @* begin
@@ -146,6 +156,7 @@ module segment_engine #(
     else if (left_valid_reg) event_context = left_context_reg;
     else if (sent_valid) event_context = sent_context;
     else if (moved_valid) event_context = moved_context;
+    else if (lost_valid_reg) event_context = lost_context_reg;
     else if (filled_valid) event_context = filled_context;
   end
   assign look_context = event_context;
@@ -187,7 +198,7 @@ module segment_engine #(
     frees_at = 1'b0;
     leaves = 1'b0;
     takes_abort = 1'b0;
-    slot = is_filled ? filled_slot : phase_1 == LOCKED;
+    slot = is_filled ? filled_slot : (is_lost ? lost_slot_reg : phase_1 == LOCKED);
     other = slot ? phase_0 : phase_1;
 
     if (is_walked) begin
@@ -224,6 +235,11 @@ module segment_engine #(
         phase_next[filled_slot] = lock ? LOCKED : FILLED;
         if (filled_second_failed && second == STATUS_SUCCESS) second_next = STATUS_DATA_TRANSFER_ERROR;
       end
+    end else if (is_lost) begin
+      leaves = other == FILLED;
+      lock_at = !slot;
+      failed_next = 1'b1;
+      if (!failed) status_next = STATUS_DATA_TRANSFER_ERROR;
     end else if (is_left) begin
       phase_next[left_slot_reg] = IDLE;
       frees = 1'b1;
@@ -311,6 +327,12 @@ module segment_engine #(
         else aborted_reg[number] <= 1'b1;
       end
     end
+    if (is_lost) lost_valid_reg <= 1'b0;
+    if (lost_valid) begin
+      lost_valid_reg   <= 1'b1;
+      lost_context_reg <= lost_context;
+      lost_slot_reg    <= lost_slot;
+    end
     if (is_left) left_valid_reg <= 1'b0;
     if (leaves) begin
       left_valid_reg   <= 1'b1;
@@ -328,6 +350,7 @@ module segment_engine #(
     end
     if (rst) begin
       left_valid_reg <= 1'b0;
+      lost_valid_reg <= 1'b0;
       open_reg <= {NUMBERS{1'b0}};
       dead_reg <= {NUMBERS{1'b0}};
     end

@@ -4,7 +4,8 @@
 //
 // A row is a segment under way. Reads are counted as they are asked for and as they end; when the last has been asked for
 // and none is under way, the row is told on `filled`, once, and begins anew. `asked_none` stands for a read that nobody
-// needs any more. Reads that will never end (`forget`) are taken as failed by a walk over all rows.
+// needs any more. Reads that will never end (`forget`) are taken as failed by a walk over all rows. That data of a row are
+// missing is told at once on `lost`, too, unless with it the row ends.
 
 `resetall
 `timescale 1ns / 1ps
@@ -35,6 +36,9 @@ module segment_reads #(
     // Reads that were sent end no more
     input wire forget,
 
+    // The first of a row's reads has failed, others are to end
+    output wire                 lost_valid,
+    output wire [ROW_WIDTH-1:0] lost_row,
     // All reads of a row have ended
     output wire                 filled_valid,
     output wire [ROW_WIDTH-1:0] filled_row,
@@ -90,6 +94,8 @@ module segment_reads #(
   wire second_next = second_failed || (under_way && ended_valid && ended_second_failed);
   wire fills = whole && ended_next == asked && (left_out || ((ends || forgets) && under_way));
 
+  assign lost_valid = (ends || forgets) && fails && !first_failed && !fills;
+  assign lost_row = row;
   assign filled_valid = fills;
   assign filled_row = row;
   assign filled_first_failed = first_next;

@@ -1,4 +1,5 @@
-//! `segment_reads` tells each segment once, when all of its reads have ended, and whether one of them failed.
+//! `segment_reads` tells each segment once, when all of its reads have ended, and whether one of them failed; and at the
+//! first that fails, when others are still to end.
 #![cfg(feature = "verilator")]
 
 use std::collections::VecDeque;
@@ -50,7 +51,7 @@ fn every_segment_is_told_once_when_its_reads_have_ended() {
     let mut segments = vec![Segment::default(); ROWS];
     // Rows that are told, or have to be by now: reads not sent wait in a FIFO, so only their order is free.
     let mut unsent: VecDeque<usize> = VecDeque::new();
-    let (mut told, mut failures, mut left_out, mut forgotten) = (0, 0, 0, 0);
+    let (mut told, mut failures, mut early, mut left_out, mut forgotten) = (0, 0, 0, 0, 0);
     for cycle in 0..CYCLES {
         let calm = matches!(cycle % 20_000, 9_000..10_000);
         if cycle % 20_000 == 19_999 {
@@ -153,12 +154,12 @@ fn every_segment_is_told_once_when_its_reads_have_ended() {
             assert!(asked.is_none_or(|(none, _)| none), "cycle {cycle}");
         }
         let mut touched = None;
-        if let Some((row, how)) = end {
+        let mut fails = None;
+        if let Some((row, how)) = end.or_else(|| Some((unsent.pop_front()?, End::Unsent))) {
+            let failed_before = segments[row].first_failed;
             segments[row].end(how);
             touched = Some(row);
-        } else if let Some(row) = unsent.pop_front() {
-            segments[row].end(End::Unsent);
-            touched = Some(row);
+            fails = (segments[row].first_failed && !failed_before).then_some(row);
         } else if asked.is_some_and(|(none, _)| none) && ready {
             touched = Some(row);
         }
@@ -173,6 +174,13 @@ fn every_segment_is_told_once_when_its_reads_have_ended() {
             expected.is_some(),
             "cycle {cycle}: {touched:?}"
         );
+        let told_lost = (module.get("lost_valid") == 1).then(|| module.get("lost_row") as usize);
+        assert_eq!(
+            told_lost,
+            fails.filter(|_| expected.is_none()),
+            "cycle {cycle}"
+        );
+        early += u32::from(told_lost.is_some());
         if let Some(row) = expected {
             let segment = std::mem::take(&mut segments[row]);
             assert_eq!(module.get("filled_row"), row as u64, "cycle {cycle}");
@@ -189,7 +197,7 @@ fn every_segment_is_told_once_when_its_reads_have_ended() {
         module.clock();
     }
     assert!(
-        told > 5_000 && failures > 1_000 && left_out > 100 && forgotten > 20,
-        "{told} told, {failures} failed, {left_out} left out, {forgotten} forgotten"
+        told > 5_000 && failures > 1_000 && early > 1_000 && left_out > 100 && forgotten > 20,
+        "{told} told, {failures} failed, {early} of them told early, {left_out} left out, {forgotten} forgotten"
     );
 }

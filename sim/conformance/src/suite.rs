@@ -71,6 +71,7 @@ macro_rules! suite {
                 completion_never_comes controller_reset_in_the_middle data_lost_in_the_middle
                 function_reset_in_the_middle function_reset_with_reads_that_do_not_end
                 large_writes_are_cut_between_units late_data_reach_nobody link_down_in_the_middle
+                nothing_is_fetched_for_what_has_failed
             }
             fused_aborted = [fused::aborted] {
                 halves_in_a_full_queue
@@ -123,7 +124,7 @@ macro_rules! suite {
                 controller_reset_under_load function_reset_under_load hot_reset
                 locks_are_released others_results_are_unchanged
                 physical_function_reset_takes_all_along resets_in_quick_succession
-                virtual_functions_taken_away
+                virtual_function_taken_away_in_its_reset virtual_functions_taken_away
             }
             registers_shutdown = [registers::shutdown] {
                 completes_and_can_be_taken_back others_go_on under_load while_disabled

@@ -66,6 +66,26 @@ pub fn data_lost_in_the_middle(device: Factory) {
     }
 }
 
+/// The first read of the largest Write fails: Data Transfer Error, and what is not on its way by then is not
+/// asked for. The Verilog once asked for the rest of both segments, and others waited for it.
+pub fn nothing_is_fetched_for_what_has_failed(device: Factory) {
+    let rig = Rig::new(device);
+    let mut controller = rig.io_controller(FunctionId::PF);
+    let atomic = atomic_blocks(&mut controller) * rig.device.block_bytes;
+    let bytes = 8 * atomic;
+    let buffer = controller.buffer(bytes as usize);
+    buffer.fill(2);
+    inject_at(&rig, &buffer, 0, ReadFault::UnsupportedRequest);
+    let write = controller.write(0, bytes / rig.device.block_bytes, &buffer);
+    let before = rig.host.statistics().read_bytes;
+    assert_eq!(controller.io(write), Status::DATA_TRANSFER_ERROR);
+    let fetched = rig.host.statistics().read_bytes - before;
+    assert!(
+        fetched < u64::from(2 * atomic),
+        "{fetched} bytes were fetched"
+    );
+}
+
 /// A completion that never comes, of which the hard block says nothing: the endpoint gives up by
 /// itself, and late data, were there any, would find no buffer.
 pub fn completion_never_comes(device: Factory) {
