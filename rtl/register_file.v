@@ -232,7 +232,8 @@ module register_file #(
           enabling_reg[f] <= 1'b0;
           draining_reg[f] <= 1'b1;
           clears_reg[f] <= 1'b1;
-          resetting_reg[f] <= flr_in_process[f] && !hot_reset && function_enable[f];
+          // Answered also when the function is not there any more: the block waits for that.
+          resetting_reg[f] <= flr_in_process[f] && !hot_reset;
         end
       end
     end

@@ -3,9 +3,9 @@
 use nvme_spec::register;
 use nvme_spec::{Status, SubmissionEntry};
 use pcie_host::endpoint::FunctionId;
-use pcie_host::{Fault, LinkEvent};
+use pcie_host::{Fault, HostOptions, LinkEvent, ReadFault, ReadSelect};
 
-use crate::rig::{Buffer, Controller, Factory, Rig, pattern};
+use crate::rig::{Buffer, Controller, DeviceOptions, Factory, Rig, pattern};
 use crate::scale;
 
 const SUCCESS: Status = Status::SUCCESS;
@@ -255,6 +255,44 @@ pub fn virtual_functions_taken_away(device: Factory) {
         let mut vf = rig.disabled_controller(FunctionId(2));
         assert_eq!(vf.read32(register::CC), 0);
     }
+}
+
+/// VFs are taken away while one of them is in a function level reset that a late read draws out. The
+/// reset ends all the same: when the VF is back, it works. The Verilog once never said that it was done,
+/// and the VF answered nothing any more.
+pub fn virtual_function_taken_away_in_its_reset(device: Factory) {
+    let options = HostOptions {
+        reset_ends_reads: false,
+        ..HostOptions::default()
+    };
+    let rig = Rig::build(device, DeviceOptions::default(), options);
+    let vf = FunctionId(2);
+    let mut controller = rig.io_controller(vf);
+    let buffer = controller.buffer(4096);
+    rig.inject(Fault::Read {
+        function: vf,
+        select: ReadSelect::Address {
+            start: buffer.address,
+            end: buffer.address + 4,
+        },
+        fault: ReadFault::Delayed { by_cycles: 20_000 },
+    });
+    let write = controller.write(0, 4096 / rig.device.block_bytes, &buffer);
+    controller.submit(1, &[write]);
+    rig.run(500);
+    rig.inject(Fault::At {
+        cycle: 0,
+        event: LinkEvent::FunctionReset(vf),
+    });
+    rig.run(100);
+    rig.host.enable_virtual_functions(0).expect("no VFs");
+    rig.run(40_000);
+    drop(controller);
+    rig.host
+        .enable_virtual_functions(rig.device.virtual_functions)
+        .expect("VFs again");
+    let mut controller = rig.io_controller(vf);
+    assert_eq!(controller.io(SubmissionEntry::flush()), SUCCESS);
 }
 
 /// Resets in quick succession, of both kinds, with no time to settle.
