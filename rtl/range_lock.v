@@ -50,6 +50,7 @@ module range_lock #(
 );
 
   localparam ROWS = FUNCTIONS * ROWS_PER_FUNCTION;
+  localparam INDEX_WIDTH = ROWS > 1 ? $clog2(ROWS) : 1;
 
   reg [ROWS-1:0] present_reg, told_reg, exclusive_reg;
   reg [ADDRESS_WIDTH-1:0] first_reg[0:ROWS-1];
@@ -65,16 +66,16 @@ module range_lock #(
   // What would be looked for in vain is not looked for: this costs a simulator more than all the rest of the lock.
   integer r, f;
   reg [ROWS-1:0] conflicts;
-  reg [5:0] new_row, granted;
+  reg [INDEX_WIDTH-1:0] new_row, granted;
   reg granted_valid;
   always @* begin
     for (f = 0; f < FUNCTIONS; f = f + 1) free[f] = !(&present_reg[f*ROWS_PER_FUNCTION+:ROWS_PER_FUNCTION]);
-    new_row   = 6'd0;
+    new_row   = {INDEX_WIDTH{1'b0}};
     conflicts = {ROWS{1'b0}};
     if (request_valid)
       for (r = ROWS - 1; r >= 0; r = r - 1) begin
         if (!present_reg[r] && {{(32 - FUNCTION_WIDTH) {1'b0}}, request_function} == r / ROWS_PER_FUNCTION)
-          new_row = r[5:0];
+          new_row = r[INDEX_WIDTH-1:0];
         conflicts[r] = present_reg[r] && !going[r] && (request_exclusive || exclusive_reg[r]) &&
             request_first <= last_reg[r] && first_reg[r] <= request_last;
 `ifdef RANGE_LOCK_REMOVED
@@ -82,22 +83,22 @@ module range_lock #(
         conflicts[r] = 1'b0;
 `endif
       end
-    granted = 6'd0;
+    granted = {INDEX_WIDTH{1'b0}};
     granted_valid = 1'b0;
     if (|untold)
       for (r = ROWS - 1; r >= 0; r = r - 1)
       if (untold[r] && waits_on_reg[r] == {ROWS{1'b0}}) begin
         granted_valid = 1'b1;
-        granted = r[5:0];
+        granted = r[INDEX_WIDTH-1:0];
       end
   end
 
   assign request_waits = request_valid && conflicts != {ROWS{1'b0}};
   assign grant_valid = granted_valid;
-  assign grant_row = granted;
+  assign grant_row = {{(6 - INDEX_WIDTH) {1'b0}}, granted};
   assign grant_context = context_reg[granted];
-  assign release_context = context_reg[release_row];
-  assign release_write_context = context_reg[release_write_row];
+  assign release_context = context_reg[release_row[INDEX_WIDTH-1:0]];
+  assign release_write_context = context_reg[release_write_row[INDEX_WIDTH-1:0]];
 
   always @(posedge clk) begin
     if (|going) for (f = 0; f < ROWS; f = f + 1) waits_on_reg[f] <= waits_on_reg[f] & ~going;

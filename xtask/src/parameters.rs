@@ -23,6 +23,8 @@ const NAMES: [&str; 5] = [
 /// What is linted: parameters at their smallest and largest, with both ends of the others, and counts
 /// that are no powers of two.
 const LINTED: &[Corner] = &[
+    [1, 1, 9, 4096, 8],
+    [3, 2, 12, 8192, 32],
     [8, 1, 9, 12288, 64],
     [8, 16, 12, 16384, 64],
     [8, 16, 9, 4096, 33],
