@@ -64,6 +64,12 @@ impl Figure {
     pub(crate) fn passed(&self) -> bool {
         self.passed
     }
+
+    /// Says on stderr what is known, for who waits for the others.
+    pub(crate) fn told(self) -> Self {
+        eprintln!("   {}: {:.3} {}", self.name, self.measured, self.unit);
+        self
+    }
 }
 
 /// Prints the figures, as a table or as JSON.

@@ -26,15 +26,15 @@ pub(crate) fn run(device: Factory, smoke: bool) -> Vec<Figure> {
         .into_iter()
         .flat_map(|kind| {
             let mut figures = vec![
-                stuck_function(device, kind, cycles),
-                over_ceiling(device, kind, cycles),
-                shares(device, kind, "1 queue, 4 queues", &queues(kind), cycles),
+                stuck_function(device, kind, cycles).told(),
+                over_ceiling(device, kind, cycles).told(),
+                shares(device, kind, "1 queue, 4 queues", &queues(kind), cycles).told(),
             ];
             // Where one large command must not be a few per cent of all that is measured.
             let cycles = cycles.max(1_500_000);
             figures.extend([
-                shares(device, kind, &sizes_name(kind), &sizes(kind), cycles),
-                shares(device, kind, &greedy_name(kind), &greedy(kind), cycles),
+                shares(device, kind, &sizes_name(kind), &sizes(kind), cycles).told(),
+                shares(device, kind, &greedy_name(kind), &greedy(kind), cycles).told(),
             ]);
             figures
         })

@@ -23,6 +23,28 @@ pub(crate) struct Row {
     pub(crate) wall_s: f64,
 }
 
+impl Row {
+    const fn verdict(&self) -> &'static str {
+        if self.failed == 0 { "ok  " } else { "FAIL" }
+    }
+
+    /// What is known of it, in a line of its own.
+    pub(crate) fn line(&self) -> String {
+        let limits = if self.must.is_empty() {
+            ""
+        } else {
+            ", must be "
+        };
+        format!(
+            "{} {}: {}{limits}{}",
+            self.verdict(),
+            self.name,
+            self.measured,
+            self.must
+        )
+    }
+}
+
 /// The rows of a command.
 #[derive(Serialize, Default, Debug)]
 pub(crate) struct Report {
@@ -50,27 +72,31 @@ impl Report {
         let width = self
             .rows
             .iter()
-            .map(|row| row.name.len())
+            .map(|row| row.name.chars().count())
             .max()
             .unwrap_or(0);
         let measured = self
             .rows
             .iter()
-            .map(|row| row.measured.len())
+            .map(|row| row.measured.chars().count())
             .max()
             .unwrap_or(0);
         let must = self
             .rows
             .iter()
-            .map(|row| row.must.len())
+            .map(|row| row.must.chars().count())
             .max()
             .unwrap_or(0);
         println!();
         for row in &self.rows {
-            let verdict = if row.failed == 0 { "ok  " } else { "FAIL" };
             println!(
-                "{verdict} {:width$}  {:measured$}  {:must$}  {:7.1} s  {}",
-                row.name, row.measured, row.must, row.wall_s, row.command
+                "{} {:width$}  {:measured$}  {:must$}  {:7.1} s  {}",
+                row.verdict(),
+                row.name,
+                row.measured,
+                row.must,
+                row.wall_s,
+                row.command
             );
         }
         println!();

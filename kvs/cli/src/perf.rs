@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use anyhow::bail;
 use nvme_driver::CompletionMode;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::args::{PerfArgs, RandomPattern};
 use crate::ceiling::{CommandShape, ceiling};
@@ -67,12 +68,12 @@ pub fn run(args: &PerfArgs, json: bool) -> anyhow::Result<Outcome> {
     }
     lanes.iter_mut().for_each(Lane::start_measuring);
     let evaluated = || machine.twin().and_then(|twin| twin.evaluated_cycles());
-    let (started, evaluated_before) = (Instant::now(), evaluated());
+    let (started, cpu_s_before, evaluated_before) = (Instant::now(), cpu_s(), evaluated());
     keep_full(&mut lanes, &mut watch, args.ops)?;
-    let wall_s = started.elapsed().as_secs_f64();
-    let evaluated_cycles = evaluated().zip(evaluated_before);
-    let wall_cycles_per_s =
-        evaluated_cycles.map(|(after, before)| (after - before) as f64 / wall_s);
+    let (wall_s, cpu_s) = (started.elapsed().as_secs_f64(), cpu_s() - cpu_s_before);
+    let evaluated_cycles = evaluated()
+        .zip(evaluated_before)
+        .map(|(after, before)| (after - before) as f64);
     let seen_at_the_port = watch.map(PortWatch::finish);
     let measured: u64 = lanes.iter().map(Lane::measured).sum();
     let seen_by_clients =
@@ -122,7 +123,8 @@ pub fn run(args: &PerfArgs, json: bool) -> anyhow::Result<Outcome> {
         ceiling_cycles: ceiling.cycles(),
         latency_cycles: latencies.percentiles(),
         wall_commands_per_s: args.ops as f64 / wall_s,
-        wall_cycles_per_s,
+        wall_cycles_per_s: evaluated_cycles.map(|cycles| cycles / wall_s),
+        cpu_cycles_per_s: evaluated_cycles.map(|cycles| cycles / cpu_s),
     };
     if json {
         print_json(&report)?;
@@ -130,6 +132,12 @@ pub fn run(args: &PerfArgs, json: bool) -> anyhow::Result<Outcome> {
         print_text(&render(&report, &ceiling))?;
     }
     Ok(Outcome::Done)
+}
+
+/// Processor time of this process: what others do on the machine is not in it.
+fn cpu_s() -> f64 {
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
 }
 
 /// The queue pairs, function by function, each with its part of the device.

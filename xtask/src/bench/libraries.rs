@@ -6,16 +6,6 @@ use serde_json::Value;
 use super::program::{number, row, run as run_program, shown};
 use crate::report::Row;
 
-/// Its commands.
-pub(crate) const GROUPS: &[&str] = &[
-    "io-counts",
-    "reads-per-get",
-    "counters",
-    "isolation",
-    "torn-pages",
-    "get-cost",
-];
-
 pub(crate) fn run(group: &str, added: &[&str], smoke: bool) -> Result<Vec<Row>> {
     let mut arguments = vec![group, "--json"];
     arguments.extend(added);

@@ -8,14 +8,20 @@ mod libraries;
 mod perf;
 pub(crate) mod program;
 mod rtl;
+mod speed;
+mod steps;
 mod twins;
+mod verified;
 mod ycsb;
 
 use anyhow::Result;
 
 use crate::report::{Report, Row};
-use crate::step::{cargo, run as step};
+use crate::step::{cargo, run as run_step};
 use crate::verilog;
+
+pub(crate) use rtl::run as run_rtl;
+use steps::{Step, step};
 
 /// The programs that measure, as a release build; with the Verilog in them once it can be built.
 fn build() -> Result<Row> {
@@ -32,44 +38,28 @@ fn build() -> Result<Row> {
         build.args(["-p", "nvme-twin"]);
         build.args(["--features", "rdstore-bench/rtl,nvme-twin/verilator"]);
     }
-    step("build", build)
+    run_step("build", build)
 }
 
-/// What the Verilog must reach.
-pub(crate) fn run_rtl(smoke: bool) -> Result<Report> {
-    if !verilog::is_set_up() {
-        anyhow::bail!("the Verilog's tools are missing: run `cargo xtask setup`");
-    }
-    let built = build()?;
-    let mut report = Report { rows: vec![built] };
-    if report.failed() == 0 {
-        report.rows.extend(rtl::rows(smoke)?);
-    }
-    Ok(report)
+/// The figures of the store, the driver and the cycle model.
+const STEPS: &[Step] = &[
+    step("perf", |_| Ok(perf::device_table(&[]))),
+    step("grid", perf::grid),
+    step("io-counts", |smoke| library("io-counts", smoke)),
+    step("reads-per-get", |smoke| library("reads-per-get", smoke)),
+    step("counters", |smoke| library("counters", smoke)),
+    step("isolation", |smoke| library("isolation", smoke)),
+    step("torn-pages", |smoke| library("torn-pages", smoke)),
+    step("get-cost", |smoke| library("get-cost", smoke)),
+    step("ycsb", ycsb::run),
+];
+
+/// A group of `rdstore-bench`.
+fn library(group: &str, smoke: bool) -> Result<Vec<Row>> {
+    libraries::run(group, &[], smoke)
 }
 
+/// The table of the store, the driver and the cycle model.
 pub(crate) fn run(only: Option<&str>, smoke: bool) -> Result<Report> {
-    let mut report = Report::default();
-    let build = build()?;
-    let built = build.failed == 0;
-    report.rows.push(build);
-    if !built {
-        return Ok(report);
-    }
-    let wanted = |group: &str| only.is_none_or(|only| group.contains(only));
-    if wanted("perf") {
-        report.rows.extend(perf::device_table(&[]));
-    }
-    if wanted("grid") {
-        report.rows.extend(perf::grid(smoke)?);
-    }
-    for group in libraries::GROUPS {
-        if wanted(group) {
-            report.rows.extend(libraries::run(group, &[], smoke)?);
-        }
-    }
-    if wanted("ycsb") {
-        report.rows.extend(ycsb::run(smoke)?);
-    }
-    Ok(report)
+    steps::run(STEPS, "cargo xtask bench", only, smoke)
 }

@@ -78,7 +78,7 @@ pub(crate) fn device_table(added: &[&str]) -> Vec<Row> {
 }
 
 /// The row, or one that says why there is none: a device that cannot do it yet has missed it.
-fn or_failed(
+pub(crate) fn or_failed(
     name: &str,
     limits: &str,
     arguments: &[&str],
@@ -94,34 +94,6 @@ fn or_failed(
             shown("rdstore", arguments),
             0.0,
         )
-    })
-}
-
-/// Runs of which the fastest counts: others may be at work on the machine.
-const RUNS: usize = 3;
-
-/// A rate of wall clock under 4 KiB Reads at QD 64: the fastest of some runs.
-pub(crate) fn wall_rate(name: &str, device: &str, path: &str, unit: &str, limits: [f64; 2]) -> Row {
-    let [must, aim] = limits;
-    let ops = if device == "model:" { "400000" } else { "8000" };
-    let arguments = ["device", "perf", "--json", "--device", device, "--ops", ops];
-    let limits = format!("≥ {must} (aim {aim})");
-    or_failed(name, &limits, &arguments, || {
-        let (mut fastest, mut wall_s) = (0_f64, 0.0);
-        for _ in 0..RUNS {
-            let ran = run("rdstore", &arguments)?;
-            fastest = fastest.max(number(&ran.json, path)? / 1000.0);
-            wall_s += ran.wall_s;
-        }
-        Ok(row(
-            name.to_owned(),
-            fastest >= must,
-            Some(fastest),
-            format!("{fastest:.0} {unit}"),
-            limits.clone(),
-            shown("rdstore", &arguments),
-            wall_s,
-        ))
     })
 }
 

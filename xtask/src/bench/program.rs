@@ -1,8 +1,11 @@
 //! Running a built program for its JSON, and rows with a limit.
 
+use std::io;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -49,20 +52,20 @@ pub(crate) struct Ran {
     pub(crate) json: Value,
     /// Wall-clock seconds.
     pub(crate) wall_s: f64,
+    /// Seconds of processor time.
+    pub(crate) cpu_s: f64,
 }
 
 /// Runs a program that prints JSON. A run with exit code 1 (a figure was missed) is a result too.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<Ran> {
     let command = shown(program, arguments);
     eprintln!("── {command}");
-    let start = Instant::now();
-    let output = Command::new(built(program))
-        .args(arguments)
-        .current_dir(root())
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("cannot start `{command}`"))?;
+    let (start, cpu_s_before) = (Instant::now(), cpu_s_of_children()?);
+    let mut child = Command::new(built(program));
+    child.args(arguments).current_dir(root());
+    child.stdin(Stdio::null()).stderr(Stdio::inherit());
+    let output = with_heartbeat(|| child.output());
+    let output = output.with_context(|| format!("cannot start `{command}`"))?;
     let json = serde_json::from_slice(&output.stdout).with_context(|| {
         format!(
             "`{command}` ended with {} and printed no JSON",
@@ -72,6 +75,38 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<Ran> {
     Ok(Ran {
         json,
         wall_s: start.elapsed().as_secs_f64(),
+        cpu_s: cpu_s_of_children()? - cpu_s_before,
+    })
+}
+
+/// Processor time of all programs that have ended: `cutime` and `cstime` of proc_pid_stat(5), in ticks
+/// of 10 ms.
+fn cpu_s_of_children() -> Result<f64> {
+    let path = "/proc/self/stat";
+    let text = std::fs::read_to_string(path).context(path)?;
+    // The program's name, in brackets, may have spaces; the state behind it is field 3.
+    let fields = text.rsplit_once(") ").map_or("", |(_, fields)| fields);
+    let ticks = fields.split(' ').skip(16 - 3).take(2);
+    let ticks = ticks.map(str::parse::<u32>).sum::<Result<u32, _>>();
+    Ok(f64::from(ticks.context(path)?) / 100.0)
+}
+
+/// How often a run says that it goes on.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// Waits for a run, and says every now and then that it has not ended yet.
+fn with_heartbeat(wait: impl FnOnce() -> io::Result<Output>) -> io::Result<Output> {
+    let start = Instant::now();
+    thread::scope(|scope| {
+        let (ended, end) = channel::<()>();
+        scope.spawn(move || {
+            while end.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("   {} s, and it goes on", start.elapsed().as_secs());
+            }
+        });
+        let output = wait();
+        drop(ended);
+        output
     })
 }
 

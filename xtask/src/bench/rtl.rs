@@ -1,66 +1,74 @@
 //! `cargo xtask bench --rtl`: what the Verilog must reach.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
-use super::program::{row, shown};
-use super::{libraries, perf, twins, ycsb};
-use crate::report::Row;
+use super::program::row;
+use super::steps::{self, Step, step};
+use super::{libraries, perf, speed, twins, verified};
+use crate::report::{Report, Row};
 use crate::{coverage, verilog};
 
-/// Groups of `rdstore-bench` that run on either twin.
-const GROUPS: &[&str] = &["isolation", "torn-pages"];
+const STEPS: &[Step] = &[
+    step("perf", cycles),
+    step("isolation", |smoke| library("isolation", smoke)),
+    step("torn-pages", |smoke| library("torn-pages", smoke)),
+    step("twin", |smoke| {
+        twins::rows(if smoke { "20" } else { "500" })
+    }),
+    step("speed", |_| Ok(speed::rows())),
+    step("ycsb", |smoke| Ok(verified::on_verilog(smoke))),
+    Step {
+        runs_programs: false,
+        ..step("lint", |_| verilog::lint())
+    },
+    Step {
+        runs_programs: false,
+        ..step("coverage", counted)
+    },
+];
 
-/// The rows; `smoke` is a tenth of the work, and no coverage, which needs a build of its own.
-pub(crate) fn rows(smoke: bool) -> Result<Vec<Row>> {
-    let ops = if smoke { "2000" } else { "20000" };
-    let mut rows = perf::device_table(&["--device", "rtl:", "--ops", ops]);
-    for group in GROUPS {
-        let twin = ["--twin", "rtl"];
-        let arguments = [&[*group], &twin[..]].concat();
-        let measured = libraries::run(group, &twin, smoke);
-        rows.extend(or_failed(group, "rdstore-bench", &arguments, measured));
+/// The table of the Verilog.
+pub(crate) fn run(only: Option<&str>, smoke: bool) -> Result<Report> {
+    if !verilog::is_set_up() {
+        bail!("the Verilog's tools are missing: run `cargo xtask setup`");
     }
-    let seeds = if smoke { "20" } else { "500" };
-    let arguments = ["--seeds", seeds];
-    rows.extend(or_failed(
-        "twin check",
-        "nvme-twin",
-        &arguments,
-        twins::rows(seeds),
-    ));
-    rows.push(perf::wall_rate(
-        "the Verilog under 4 KiB Reads, QD 64",
-        "rtl:",
-        "/wall_cycles_per_s",
-        "kcycles/s of wall clock",
-        [150.0, 1_000.0],
-    ));
-    rows.push(perf::wall_rate(
-        "the model under 4 KiB Reads, QD 64",
-        "model:",
-        "/wall_commands_per_s",
-        "k commands/s of wall clock",
-        [300.0, 1_000.0],
-    ));
-    rows.push(ycsb::verified_on_verilog(smoke));
-    rows.extend(verilog::lint()?);
-    if !smoke {
-        rows.extend(coverage::run(false)?);
-    }
-    Ok(rows)
+    steps::run(STEPS, "cargo xtask bench --rtl", only, smoke)
 }
 
-/// The rows, or one that says why there are none: a device that cannot do it yet has missed it.
-fn or_failed(name: &str, program: &str, arguments: &[&str], rows: Result<Vec<Row>>) -> Vec<Row> {
-    rows.unwrap_or_else(|error| {
-        vec![row(
-            name.to_owned(),
-            false,
+/// Cycles a command, and latencies.
+fn cycles(smoke: bool) -> Result<Vec<Row>> {
+    let ops = if smoke { "2000" } else { "20000" };
+    Ok(perf::device_table(&["--device", "rtl:", "--ops", ops]))
+}
+
+/// A group of `rdstore-bench` that runs on either twin.
+fn library(group: &str, smoke: bool) -> Result<Vec<Row>> {
+    libraries::run(group, &["--twin", "rtl"], smoke)
+}
+
+/// What the last run of the device tests has counted, when the Verilog and the tests are as they were
+/// then, and a run of its own when they are not. That takes an hour: a look does without.
+fn counted(smoke: bool) -> Result<Vec<Row>> {
+    let last_run = coverage::is_fresh()?;
+    if smoke && !last_run {
+        let name = "coverage of rtl/".to_owned();
+        let said = "not measured: nothing has been counted since rtl/ or its tests changed";
+        let command = "cargo xtask coverage".to_owned();
+        let row = row(
+            name,
+            true,
             None,
-            format!("{error:#}"),
+            said.to_owned(),
             String::new(),
-            shown(program, arguments),
+            command,
             0.0,
-        )]
-    })
+        );
+        return Ok(vec![Row { passed: 0, ..row }]);
+    }
+    let mut rows = coverage::run(last_run)?;
+    if last_run {
+        rows.iter_mut()
+            .for_each(|row| row.command = "cargo xtask coverage --last-run".to_owned());
+    }
+    Ok(rows)
 }

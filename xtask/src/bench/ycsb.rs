@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::program::{built, row, run as run_program, shown};
+use super::verified;
 use crate::report::Row;
 use crate::step::root;
 
@@ -18,7 +19,11 @@ const MEMORY_LIMIT_MIB: f64 = 64.0;
 const WALL_FIELDS: &[&str] = &["wall_s", "wall_ops_per_s"];
 
 pub(crate) fn run(smoke: bool) -> Result<Vec<Row>> {
-    Ok(vec![determinism(smoke)?, memory(smoke)?, verified(smoke)?])
+    Ok(vec![
+        determinism(smoke)?,
+        memory(smoke)?,
+        verified::hot_keys(smoke)?,
+    ])
 }
 
 /// Two runs of one seed on files of their own: the same output, and the same image to the byte.
@@ -148,78 +153,4 @@ fn anonymous_kib(status: &str) -> Option<u64> {
         .lines()
         .find_map(|line| line.strip_prefix("RssAnon:"))?;
     line.split_whitespace().next()?.parse().ok()
-}
-
-/// Hot keys under many clients: nothing lost, nothing stale, and the races did happen.
-fn verified(smoke: bool) -> Result<Row> {
-    let ops = if smoke { "20000" } else { "200000" };
-    let arguments = [
-        "ycsb",
-        "--json",
-        "--workload",
-        "a",
-        "--records",
-        "1000",
-        "--ops",
-        ops,
-        "--clients",
-        "7",
-        "--verify",
-    ];
-    let name = "ycsb a, 7 clients, 1,000 hot records";
-    let ran = run_program("rdstore", &arguments)?;
-    Ok(judged(name, &arguments, &ran.json, ran.wall_s))
-}
-
-/// All workloads on the Verilog, four clients on four of its functions.
-pub(crate) fn verified_on_verilog(smoke: bool) -> Row {
-    let ops = if smoke { "1000" } else { "20000" };
-    let arguments = [
-        "ycsb",
-        "--json",
-        "--device",
-        "rtl:?size=64MiB",
-        "--workload",
-        "all",
-        "--records",
-        "500",
-        "--ops",
-        ops,
-        "--clients",
-        "4",
-        "--verify",
-    ];
-    let name = "ycsb on the Verilog, all workloads, 4 clients";
-    match run_program("rdstore", &arguments) {
-        Ok(ran) => judged(name, &arguments, &ran.json, ran.wall_s),
-        // A device that cannot do it yet has missed it.
-        Err(_) => judged(name, &arguments, &Value::Null, 0.0),
-    }
-}
-
-/// The verdicts of every workload of a run, together.
-fn judged(name: &str, arguments: &[&str], json: &Value, wall_s: f64) -> Row {
-    let results = match json {
-        Value::Array(items) => items.as_slice(),
-        other => std::slice::from_ref(other),
-    };
-    let sum = |path: &str| {
-        let counts = results.iter().map(|result| result.pointer(path)?.as_u64());
-        counts.sum::<Option<u64>>()
-    };
-    let (lost, stale) = (sum("/verify/lost_updates"), sum("/verify/stale_reads"));
-    // Of workloads without updates, none.
-    let miscompares: u64 = results
-        .iter()
-        .filter_map(|result| result.pointer("/ops/update/miscompares")?.as_u64())
-        .sum();
-    row(
-        name.to_owned(),
-        lost == Some(0) && stale == Some(0) && miscompares > 0,
-        lost.map(|lost| lost as f64),
-        format!("lost {lost:?}, stale {stale:?}, miscompares {miscompares}").replace("Some", ""),
-        "0, 0, > 0".to_owned(),
-        shown("rdstore", arguments),
-        wall_s,
-    )
 }

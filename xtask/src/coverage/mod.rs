@@ -1,5 +1,6 @@
 //! `cargo xtask coverage`: how much of `rtl/` the device tests reach, and what they do not.
 
+mod fresh;
 mod gaps;
 mod points;
 
@@ -15,6 +16,7 @@ use crate::report::Row;
 use crate::step::{root, run as step};
 use crate::verilog;
 
+pub(crate) use fresh::is_fresh;
 use gaps::Gap;
 use points::{Counts, Kind, Point};
 

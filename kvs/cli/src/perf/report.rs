@@ -31,6 +31,9 @@ pub(super) struct PerfReport {
     /// Clock cycles evaluated a second; of the Verilog only, which evaluates each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) wall_cycles_per_s: Option<f64>,
+    /// The same a second of processor time: what a core does that nobody else uses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cpu_cycles_per_s: Option<f64>,
 }
 
 /// The same for people, and what the ceiling consists of.
@@ -98,9 +101,13 @@ pub(super) fn render(report: &PerfReport, ceiling: &Ceiling) -> String {
         ),
         (
             "wall clock",
-            match report.wall_cycles_per_s {
+            match report.wall_cycles_per_s.zip(report.cpu_cycles_per_s) {
                 None => commands,
-                Some(cycles) => format!("{commands}, {} cycles", show_count(cycles as u64)),
+                Some((wall, cpu)) => format!(
+                    "{commands}, {} cycles; {} cycles a second of processor time",
+                    show_count(wall as u64),
+                    show_count(cpu as u64)
+                ),
             },
         ),
     ])
