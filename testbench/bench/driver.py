@@ -1,6 +1,7 @@
 """A host's driver, for both devices at once: rings, bring-up, commands, and the comparison of what comes back."""
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.nvme import (
@@ -201,19 +202,34 @@ class Driver:
 def transfer(
     twin: Twin, function: int, opcode: Io, buffer: int, block: int, blocks: int, fuse: Fuse = Fuse.NORMAL
 ) -> Transfer:
-    """A Read, Write or Compare with one buffer."""
+    """A Read, Write or Compare with one buffer, and a PRP list where it has more than two pages."""
     length_bytes = blocks * BLOCK_BYTES
     pages = range(buffer // PAGE_BYTES * PAGE_BYTES, buffer + length_bytes, PAGE_BYTES)
     second, reads = 0, []
     if len(pages) == 2:
         second = pages[1]
     elif len(pages) > 2:
-        entries = struct.pack(f"<{len(pages) - 1}Q", *pages[1:])
-        second = twin.allocate(function, PAGE_BYTES)
-        twin.store(second, entries)
-        reads = [(second, len(entries))]
+        reads = prp_list(twin, function, pages[1:])
+        second = reads[0][0]
     command = Command(
         opcode, 1, buffer, second, dword10=block & 0xFFFF_FFFF, dword11=block >> 32, dword12=blocks - 1, fuse=fuse
     )
     whole = (buffer, length_bytes)
     return Transfer(command, tuple(reads), (whole,)) if opcode == Io.READ else Transfer(command, (*reads, whole))
+
+
+def prp_list(twin: Twin, function: int, pages: Sequence[int]) -> list[tuple[int, int]]:
+    """Writes a list that begins anywhere in a page, and goes on in another one when it does not fit."""
+    start = twin.rng.choice([0, PAGE_BYTES - 16, twin.rng.randrange(0, PAGE_BYTES, 8)])
+    room = (PAGE_BYTES - start) // 8
+    here, rest = (pages, ()) if len(pages) <= room else (pages[: room - 1], pages[room - 1 :])
+    # The last entry of a page points to the page where the list goes on (NVMe 1.1 4.3).
+    behind = twin.allocate(function, PAGE_BYTES) if rest else None
+    entries = [*here, behind] if behind else here
+    address = twin.allocate(function, PAGE_BYTES) + start
+    parts = [(address, 8 * len(entries))]
+    twin.store(address, struct.pack(f"<{len(entries)}Q", *entries))
+    if behind:
+        twin.store(behind, struct.pack(f"<{len(rest)}Q", *rest))
+        parts.append((behind, 8 * len(rest)))
+    return parts

@@ -7,6 +7,8 @@ from enum import IntEnum
 CAP, VS, INTMS, INTMC, CC, CSTS, AQA, ASQ, ACQ = 0x00, 0x08, 0x0C, 0x10, 0x14, 0x1C, 0x24, 0x28, 0x30
 DOORBELLS, MSIX_TABLE, MSIX_PENDING, BAR_BYTES = 0x1000, 0x2000, 0x3000, 0x4000
 SQE_BYTES, CQE_BYTES, BLOCK_BYTES, PAGE_BYTES = 64, 16, 4096, 4096
+# Largest transfer (MDTS) and largest pair (ACWU) of the controller, in blocks.
+MOST_BLOCKS, MOST_PAIR_BLOCKS = 32, 4
 
 
 class Admin(IntEnum):

@@ -6,11 +6,8 @@ import cocotb
 from cocotb.handle import HierarchyObject
 
 from bench.driver import Driver, Transfer, transfer
-from bench.nvme import BLOCK_BYTES, Command, Fuse, Io, Status
+from bench.nvme import BLOCK_BYTES, MOST_BLOCKS, MOST_PAIR_BLOCKS, Command, Fuse, Io, Status
 from bench.twin import Setting, Twin
-
-# The largest transfer, in blocks: two pages, so no PRP list.
-MOST_BLOCKS = 2
 
 
 async def start(dut: HierarchyObject, setting: Setting, function: int = 0) -> tuple[Twin, Driver]:
@@ -32,10 +29,10 @@ def filled(twin: Twin, function: int, data: bytes) -> int:
 
 @cocotb.test()
 async def what_is_written_is_read(dut: HierarchyObject) -> None:
-    """Writes, Compares and Reads of every size."""
+    """Writes, Compares and Reads: one page, two, PRP lists of any shape, the largest transfer, and one more block."""
     twin, driver = await start(dut, Setting(cocotb.RANDOM_SEED), function=3)
     queue = driver.queues[1]
-    for blocks in range(1, MOST_BLOCKS + 1):
+    for blocks in (1, 2, 3, 4, twin.rng.randrange(5, MOST_BLOCKS), MOST_BLOCKS):
         data = twin.rng.randbytes(blocks * BLOCK_BYTES)
         source = filled(twin, 3, data)
         into = twin.allocate(3, len(data))
@@ -45,22 +42,26 @@ async def what_is_written_is_read(dut: HierarchyObject) -> None:
             assert completion.status == Status.SUCCESS
         assert twin.load(into, len(data)) == data
         twin.compare_medium()
+    too_large = transfer(twin, 3, Io.READ, into, 0, MOST_BLOCKS + 1)
+    (completion,) = await queue.execute(too_large)
+    assert completion.status == Status.INVALID_FIELD
 
 
 @cocotb.test()
 async def buffers_begin_at_any_dword(dut: HierarchyObject) -> None:
-    """A block from and to two pieces of pages."""
+    """A block from and to two pieces of pages, and three from and to four."""
     twin, driver = await start(dut, Setting(cocotb.RANDOM_SEED, max_payload_bytes=128))
     queue = driver.queues[1]
-    for offset in (4, 60, 64, twin.rng.randrange(4, 4096, 4), 4092):
-        data = twin.rng.randbytes(BLOCK_BYTES)
-        source, into = (twin.allocate(0, 2 * BLOCK_BYTES) + offset for _ in range(2))
+    offsets = (4, 60, 64, twin.rng.randrange(4, 4096, 4), 4092)
+    for blocks, offset in [(1, offset) for offset in offsets] + [(3, twin.rng.choice(offsets))]:
+        data = twin.rng.randbytes(blocks * BLOCK_BYTES)
+        source, into = (twin.allocate(0, (blocks + 1) * BLOCK_BYTES) + offset for _ in range(2))
         twin.store(source, data)
         for opcode, buffer in ((Io.WRITE, source), (Io.READ, into)):
-            (completion,) = await queue.execute(transfer(twin, 0, opcode, buffer, 7, 1))
+            (completion,) = await queue.execute(transfer(twin, 0, opcode, buffer, 7, blocks))
             assert completion.status == Status.SUCCESS
-        assert twin.load(into, BLOCK_BYTES) == data
-        twin.load(into - offset, 2 * BLOCK_BYTES)
+        assert twin.load(into, len(data)) == data
+        twin.load(into - offset, (blocks + 1) * BLOCK_BYTES)
 
 
 def pair_half(
@@ -75,7 +76,7 @@ async def pairs_write_when_the_compare_holds(dut: HierarchyObject) -> None:
     """A pair that matches, one that differs in one byte, halves alone, and halves that do not fit."""
     twin, driver = await start(dut, Setting(cocotb.RANDOM_SEED), function=1)
     queue = driver.queues[1]
-    for blocks in range(1, MOST_BLOCKS // 2 + 1):
+    for blocks in (1, twin.rng.randrange(2, MOST_PAIR_BLOCKS), MOST_PAIR_BLOCKS):
         old, new = (bytearray(twin.rng.randbytes(blocks * BLOCK_BYTES)) for _ in range(2))
         wrong = old[:]
         wrong[twin.rng.randrange(len(wrong))] ^= 1 << twin.rng.randrange(8)

@@ -4,10 +4,12 @@ import cocotb
 from cocotb.handle import HierarchyObject
 
 from bench.driver import Driver, Queue, Transfer, transfer
-from bench.nvme import BLOCK_BYTES, Command, Fuse, Io, Status
+from bench.nvme import BLOCK_BYTES, MOST_PAIR_BLOCKS, Command, Fuse, Io, Status
 from bench.twin import Setting, Twin
 
-MOST_BLOCKS = 2
+# A command's place on the medium; blocks of commands, small ones more often than what takes long to simulate.
+PLACE_BLOCKS = 8
+BLOCKS = [1, 1, 2, 2, 3, 4, 5, PLACE_BLOCKS]
 ROUNDS = 3
 
 
@@ -24,15 +26,14 @@ class Mix:
 
     def begin_round(self) -> None:
         """All blocks are free again."""
-        self._free = list(range(0, self.twin.setting.medium_blocks, MOST_BLOCKS))
+        self._free = list(range(0, self.twin.setting.medium_blocks, PLACE_BLOCKS))
         self.twin.rng.shuffle(self._free)
         self.expected_data.clear()
 
     def _buffer(self, function: int, data: bytes) -> int:
-        """Bytes in host memory, at any dword while two pages are enough."""
-        spare = MOST_BLOCKS * BLOCK_BYTES - len(data)
-        address = self.twin.allocate(function, MOST_BLOCKS * BLOCK_BYTES)
-        address += self.twin.rng.choice([0, self.twin.rng.randrange(0, spare + 1, 4)])
+        """Bytes in host memory, at any dword of a page."""
+        address = self.twin.allocate(function, len(data) + BLOCK_BYTES)
+        address += self.twin.rng.choice([0, self.twin.rng.randrange(0, BLOCK_BYTES, 4)])
         self.twin.store(address, data)
         return address
 
@@ -45,7 +46,10 @@ class Mix:
     def next(self, queue: Queue) -> list[tuple[Transfer, Status]]:
         """A command or a pair, and how each must end."""
         rng, function = self.twin.rng, queue.function
-        blocks = rng.randint(1, MOST_BLOCKS)
+        kind = rng.choice(["read", "write", "compare", "miscompare", "pair", "failing pair", "flush"])
+        blocks = rng.choice(BLOCKS)
+        if "pair" in kind:
+            blocks = min(blocks, MOST_PAIR_BLOCKS)
         block = self._free.pop()
         place = slice(block * BLOCK_BYTES, (block + blocks) * BLOCK_BYTES)
         old = bytes(self.content[place])
@@ -53,7 +57,7 @@ class Mix:
         def of(opcode: Io, data: bytes, fuse: Fuse = Fuse.NORMAL) -> Transfer:
             return transfer(self.twin, function, opcode, self._buffer(function, data), block, blocks, fuse)
 
-        match rng.choice(["read", "write", "compare", "miscompare", "pair", "failing pair", "flush"]):
+        match kind:
             case "read":
                 command = of(Io.READ, bytes(len(old)))
                 self.expected_data.append((command.writes[0][0], old))
