@@ -15,8 +15,9 @@ use crate::transport::SimTransport;
 const BAR_ADDRESS: u64 = 0x20_0000_0000;
 
 /// How long software lets VFs come to rest that it has taken away: what a VF was sending in that moment
-/// still arrives, behind the answer to the configuration write. Software waits a whole second (SR-IOV 1.1
-/// §3.3.3.1, as Linux does); a TLP takes some beats.
+/// still arrives, behind the answer to the configuration write. After clearing VF Enable, software waits
+/// 1.0 s before it reads a field of the capability (SR-IOV 1.1 §3.3.3.1; Linux sleeps that long); a TLP
+/// takes some beats.
 const VF_DISABLE_CYCLES: Cycle = 1_000;
 
 impl Host {
