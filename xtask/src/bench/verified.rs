@@ -58,15 +58,18 @@ const fn workload(workload: &'static str, races: bool) -> OnVerilog {
     }
 }
 
-/// Each workload on the Verilog, four clients on four of its functions, on a store that is about half
-/// full: in an empty one, a scan and the proof at the end read pages that nobody has written.
+/// Each workload on the Verilog, four clients on four of its functions. Where clients have to meet there
+/// are few records; elsewhere the store is about half full, since in an empty one a scan and the proof at
+/// the end read pages that nobody has written.
 pub(crate) fn on_verilog(smoke: bool) -> Vec<Row> {
-    let (device, records) = if smoke {
-        ("rtl:?size=4MiB", "500")
-    } else {
-        ("rtl:?size=64MiB", "8000")
-    };
+    let device = ["rtl:?size=64MiB", "rtl:?size=4MiB"][usize::from(smoke)];
     let rows = ON_VERILOG.iter().map(|on| {
+        let records = match (on.races, smoke) {
+            (true, true) => "50",
+            (true, false) => "1000",
+            (false, true) => "500",
+            (false, false) => "8000",
+        };
         let arguments = [
             "ycsb",
             "--json",
