@@ -1,6 +1,8 @@
 //! Running the binary.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod served;
+
 use std::path::Path;
 
 use assert_cmd::Command;
