@@ -136,7 +136,12 @@ impl Engine {
     /// How far time may go now.
     pub(crate) fn limit(&mut self) -> Cycle {
         let waits = self.host.waits_for_clients();
-        self.pacer.limit(self.now, waits)
+        let due = if self.pacer.is_paced() || waits {
+            self.next_event()
+        } else {
+            None
+        };
+        self.pacer.limit(self.now, due, waits)
     }
 
     /// Does time follow the real one?

@@ -35,25 +35,28 @@ impl Pacer {
         self.pace != Pace::Fast
     }
 
-    /// How far the endpoint may go when it is in cycle `now`. While clients have to answer (`waits`),
-    /// time does not jump in any mode: the endpoint would give their answers up.
-    pub(crate) fn limit(&mut self, now: Cycle, waits: bool) -> Cycle {
+    /// How far time may go from cycle `now` on, when the next thing is to happen at `due`. While
+    /// clients have to answer (`waits`), time does not jump in any mode: the endpoint would give their
+    /// answers up.
+    pub(crate) fn limit(&mut self, now: Cycle, due: Option<Cycle>, waits: bool) -> Cycle {
         if self.pace == Pace::Fast && !waits {
             self.anchor = None;
             return NO_LIMIT;
         }
         let &mut (instant, cycle) = self.anchor.get_or_insert_with(|| (Instant::now(), now));
+        let elapsed = instant.elapsed().as_nanos() as u64 / NANOSECONDS_PER_CYCLE;
+        let mut limit = cycle + elapsed;
+        if let Some(due) = due
+            && due.saturating_add(MOST_LATE_CYCLES) < limit
+        {
+            self.anchor = Some((Instant::now(), due));
+            limit = due;
+        }
         let free = if self.pace == Pace::Media {
             FREE_CYCLES
         } else {
             0
         };
-        let elapsed = instant.elapsed().as_nanos() as u64 / NANOSECONDS_PER_CYCLE;
-        let limit = cycle + elapsed;
-        if now + MOST_LATE_CYCLES < limit {
-            self.anchor = Some((Instant::now(), now));
-            return now + free;
-        }
         limit + free
     }
 }

@@ -118,18 +118,33 @@ fn rescue(address: usize) -> bool {
     true
 }
 
+/// The handler itself. An access that is none of a client's doing ends the process as it would have
+/// without: the default is put back, and the access comes again.
+#[expect(unsafe_code, reason = "a signal handler")]
+extern "C" fn on_sigbus(signal: i32, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
+    // SAFETY: the kernel hands a valid structure to a handler with SA_SIGINFO, and for SIGBUS the
+    // field is the address of the access.
+    let address = unsafe { (*info).si_addr() } as usize;
+    if !rescue(address) {
+        // SAFETY: `signal` and `sigaction` are safe to call in a handler.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
+/// Takes SIGBUS over. The handler that was there is not called: that of Rust's runtime puts the
+/// default back when an access is no stack overflow, and the second client to shorten a file ended
+/// the server.
 #[expect(unsafe_code, reason = "a signal handler")]
 fn install() {
-    let handler = |info: &libc::siginfo_t| {
-        // SAFETY: for SIGBUS the field is the address of the access.
-        let address = unsafe { info.si_addr() } as usize;
-        if !rescue(address) {
-            // A real mistake, not a client's doing: end as if there were no handler.
-            let _ = signal_hook::low_level::emulate_default_handler(libc::SIGBUS);
-        }
-    };
-    // SAFETY: the handler makes system calls and touches atomics alone.
-    let registered = unsafe { signal_hook_registry::register_sigaction(libc::SIGBUS, handler) };
-    // Without it a client can end the server, as it could end any program that maps its files.
-    let _ = registered;
+    let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) = on_sigbus;
+    // SAFETY: all zeros is a valid `sigaction`; the handler has the signature of SA_SIGINFO, and makes
+    // one system call and touches atomics alone.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        libc::sigemptyset(&raw mut action.sa_mask);
+        // It fails for signals that do not exist only.
+        libc::sigaction(libc::SIGBUS, &raw const action, std::ptr::null_mut());
+    }
 }

@@ -74,13 +74,13 @@ impl Malice {
         match random.random_range(0..400) {
             0 => self.cut_short(random),
             1 => self.wrong_size(random),
-            2 => {
+            2..=5 => {
                 // The memory goes while the device may be using it.
                 let index = random.random_range(0..self.files.len());
                 let bytes = random.random_range(0..4) * 0x1000;
                 rustix::fs::ftruncate(&self.files[index], bytes).unwrap();
             }
-            3..=40 => {
+            6..=40 => {
                 let mut header = Header::command(random.random(), Command::Version);
                 header.command = random.random_range(0..24);
                 header.flags =

@@ -7,3 +7,4 @@ mod memory;
 mod messages;
 mod misbehaviour;
 mod rig;
+mod time;

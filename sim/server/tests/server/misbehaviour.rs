@@ -94,25 +94,28 @@ fn a_client_goes_within_a_message() {
 }
 
 #[test]
-fn a_client_takes_its_memory_away() {
+fn clients_take_their_memory_away() {
     let rig = Rig::new(2);
     let mut witness = Witness::new(&rig);
-    let mut client = Client::connect(&rig.socket("pf"));
-    client.map_doorbells();
-    client.bring_up(true);
-    let commands = 20;
-    for block in 0..commands {
-        client.push(1, &Client::transfer(nvm::READ, block, DATA));
+    // The first was survived, and the second ended the server: the runtime's handler of SIGBUS, called
+    // before ours, had put the default back.
+    for round in 0..3 {
+        let mut client = Client::connect_retrying(&rig.socket("pf"));
+        client.map_doorbells();
+        client.bring_up(true);
+        for block in 0..20 {
+            client.push(1, &Client::transfer(nvm::READ, block, DATA));
+        }
+        client.memory.truncate(0x1000);
+        client.ring(1);
+        let reason = reason_of_leaving(&rig, FunctionId::PF);
+        assert!(reason.contains("shortened"), "{round}: {reason}");
+        assert!(matches!(
+            client.connection.receive(),
+            Err(WireError::Closed)
+        ));
+        witness.check();
     }
-    client.memory.truncate(0x1000);
-    client.ring(1);
-    let reason = reason_of_leaving(&rig, FunctionId::PF);
-    assert!(reason.contains("shortened"), "{reason}");
-    assert!(matches!(
-        client.connection.receive(),
-        Err(WireError::Closed)
-    ));
-    witness.check();
     newcomer_finds_it_fresh(&rig);
 }
 

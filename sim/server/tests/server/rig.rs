@@ -18,6 +18,8 @@ pub(crate) const MEDIUM_BYTES: u64 = 16 << 20;
 pub(crate) struct Rig {
     pub(crate) directory: tempfile::TempDir,
     pub(crate) events: mpsc::Receiver<Event>,
+    /// The server's thread, as the kernel names it.
+    pub(crate) thread_id: i32,
     stop: UnixStream,
     thread: Option<JoinHandle<()>>,
 }
@@ -52,13 +54,15 @@ impl Rig {
                 // Nobody may listen any more.
                 let _ = tell.send(event.clone());
             });
-            ready.send(()).unwrap();
+            let id = rustix::thread::gettid().as_raw_nonzero().get();
+            ready.send(id).unwrap();
             server.run(stopped.as_fd()).unwrap();
         });
-        is_ready.recv().unwrap();
+        let thread_id = is_ready.recv().unwrap();
         Self {
             directory,
             events,
+            thread_id,
             stop,
             thread: Some(thread),
         }
