@@ -35,6 +35,7 @@ mod server;
 mod session;
 mod sigbus;
 mod stop;
+mod streaming;
 
 pub use directory::function_name;
 pub use options::{Doorbells, Event, Pace, ServerError, ServerOptions};

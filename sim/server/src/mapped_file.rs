@@ -10,6 +10,7 @@ use rustix::fs::OFlags;
 use rustix::mm::{MapFlags, ProtFlags};
 
 use crate::sigbus::Watch;
+use crate::streaming;
 
 /// Which file, and how it was mapped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -142,7 +143,13 @@ impl MappedFile {
             from.split_at(0)
         };
         // SAFETY: as in `load`, the other way; `is_writable` was looked at when the range was made.
-        unsafe { std::ptr::copy_nonoverlapping(copied.as_ptr(), to, copied.len()) };
+        unsafe {
+            if copied.len() >= streaming::LEAST_BYTES {
+                streaming::copy(copied, to);
+            } else {
+                std::ptr::copy_nonoverlapping(copied.as_ptr(), to, copied.len());
+            }
+        }
         let mut to = to.wrapping_add(copied.len());
         let mut rest = ordered;
         while !rest.is_empty() {
