@@ -42,7 +42,7 @@ pub(crate) fn write(debian: &Debian, content: &Content, scratch: &Path, to: &Pat
     archive.link("usr/sbin/modprobe", "/bin/busybox");
     let scripts = root().join("xtask/guest");
     archive.file("init", read(&scripts.join("init"))?);
-    for script in ["checks.sh", "driver.sh"] {
+    for script in ["checks.sh", "driver.sh", "vfio-bind.sh"] {
         archive.file(script, read(&scripts.join(script))?);
     }
     archive.file("allowed", read(&scripts.join("allowed-kernel-messages"))?);

@@ -5,12 +5,15 @@
 
 mod cpio;
 mod debian;
+mod device;
 mod initramfs;
+mod programs;
 mod protocol;
 mod qemu;
 mod qmp;
 mod server;
 mod session;
+mod set;
 mod sets;
 mod stage;
 
@@ -22,16 +25,19 @@ use anyhow::{Context, Result, bail};
 use crate::report::{Report, Row};
 use crate::step::target;
 use debian::Debian;
+use device::Device;
 use initramfs::Content;
-use qemu::{Iommu, Machine};
+use qemu::Machine;
 use session::{Session, watch};
-use sets::{Device, SETS, Set};
+use set::Set;
+use sets::SETS;
 use stage::Stage;
 
 /// What to run, and what to leave behind.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Only the sets whose name (`cargo xtask guest --list`) contains this text.
+    /// Only the sets whose name (`cargo xtask guest --list`) contains this text; those on QEMU's own device
+    /// run only when they are asked for.
     #[arg(long)]
     only: Option<String>,
     /// List the sets, without running anything.
@@ -74,6 +80,9 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
         bail!("another `cargo xtask guest` is using {}", guest.display());
     }
     let debian = Debian::fetched(&guest)?;
+    if runs.iter().any(|&(_, device)| device != Device::Qemu) {
+        programs::build(runs.iter().any(|&(_, device)| device == Device::Rtl))?;
+    }
     let mut report = Report::default();
     for (set, device) in runs {
         let folder = guest
@@ -97,11 +106,15 @@ fn one(debian: &Debian, set: &Set, device: Device, folder: &Path) -> Result<Vec<
     eprintln!("── {label}: {}", set.about);
     empty(folder)?;
     let image = folder.join("initramfs");
+    let own = match set.our_programs {
+        true => programs::of_guests(),
+        false => Vec::new(),
+    };
     let content = Content {
         script: set.script,
         modules: set.modules,
         programs: set.programs,
-        own: &[],
+        own: &own,
     };
     initramfs::write(debian, &content, &folder.join("modules"), &image)?;
     let mut stage = Stage::new(device, set.layout, folder)?;
@@ -114,7 +127,7 @@ fn one(debian: &Debian, set: &Set, device: Device, folder: &Path) -> Result<Vec<
         };
         std::fs::create_dir_all(&folder)?;
         let append = format!("device={} mib={mib} guest={guest}", device.name());
-        let machine = Machine::new(debian, &image, &folder, Iommu::None, &append);
+        let machine = Machine::new(debian, &image, &folder, set.layout.iommu(), &append);
         let qemu = stage.furnish(machine, guest)?.start(debian, &folder)?;
         sessions.push(Session::new(qemu, &folder, &label, patience));
     }
@@ -157,11 +170,7 @@ fn rows(set: &Set, device: Device, session: &Session) -> Vec<Row> {
             ..row(&outcome.name, outcome.ok)
         })
         .collect();
-    for must in set
-        .musts
-        .iter()
-        .filter(|must| must.devices.contains(&device))
-    {
+    for must in set.musts.iter().filter(|must| must.device == device) {
         let found = session
             .figures
             .iter()

@@ -9,18 +9,11 @@ use anyhow::{Context, Result};
 use super::debian::Debian;
 
 /// For a kernel whose CPUs are emulated, on a host that has other work too.
-const SLOW_MACHINE: &str = "mitigations=off rcupdate.rcu_cpu_stall_timeout=120";
+const SLOW_MACHINE: &str = "mitigations=off tsc=reliable rcupdate.rcu_cpu_stall_timeout=120";
 
 /// A machine without any device but its serial ports.
 pub(crate) struct Machine {
     arguments: Vec<String>,
-}
-
-/// Whether the guest has an IOMMU.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Iommu {
-    None,
-    Intel,
 }
 
 impl Machine {
@@ -29,7 +22,7 @@ impl Machine {
         debian: &Debian,
         initramfs: &Path,
         folder: &Path,
-        iommu: Iommu,
+        iommu: bool,
         append: &str,
     ) -> Self {
         let shown = |path: PathBuf| path.display().to_string();
@@ -48,12 +41,12 @@ impl Machine {
         ]);
         // Another process answers the device's DMA, so the memory has to be shared.
         add(&["-object", "memory-backend-memfd,id=mem,size=768M,share=on"]);
-        match iommu {
-            Iommu::None => add(&["-machine", "q35,memory-backend=mem"]),
-            Iommu::Intel => {
-                add(&["-machine", "q35,memory-backend=mem,kernel-irqchip=split"]);
-                add(&["-device", "intel-iommu,intremap=on,caching-mode=on"]);
-            }
+        if iommu {
+            // Before every other device.
+            add(&["-machine", "q35,memory-backend=mem,kernel-irqchip=split"]);
+            add(&["-device", "intel-iommu,intremap=on,caching-mode=on"]);
+        } else {
+            add(&["-machine", "q35,memory-backend=mem"]);
         }
         for data in ["qemu", "seabios"] {
             add(&["-L", &shown(debian.path(&format!("usr/share/{data}")))]);
@@ -65,7 +58,7 @@ impl Machine {
             "-initrd",
             &shown(initramfs.to_owned()),
         ]);
-        let iommu = if iommu == Iommu::Intel {
+        let iommu = if iommu {
             " intel_iommu=on iommu=pt"
         } else {
             ""

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use super::device::{Device, Layout};
 use super::qemu::Machine;
 use super::qmp::Qmp;
 use super::server::{Server, socket};
-use super::sets::{Device, Layout};
 
-/// The slot for devices that come and go.
-const SLOT: &str = "rp0";
+/// The slots of a guest.
+const SLOTS: [&str; 2] = ["rp0", "rp1"];
 /// How large a medium the guests see.
 const MEDIUM_BYTES: u64 = 1 << 30;
 
@@ -47,11 +47,12 @@ impl Stage {
         if let Some(uri) = self.device.uri(&self.folder.join("medium"), MEDIUM_BYTES) {
             let functions = self.layout.functions();
             let log = self.folder.join("server.log");
+            let options = self.layout.server_options();
             self.server = Some(Server::start(
                 &uri,
                 self.sockets.path(),
                 functions,
-                &[],
+                options,
                 &log,
             )?);
         }
@@ -83,20 +84,24 @@ impl Stage {
             &format!("unix:{},server=on,wait=off", control.display()),
             "-device",
             "pcie-root-port,id=rp0,chassis=1,slot=1",
+            "-device",
+            "pcie-root-port,id=rp1,chassis=2,slot=2",
         ]);
         if self.device == Device::Qemu {
             machine = machine.with(&["-drive", &self.disk("disk")?]);
         }
         let function = match self.layout {
             Layout::Empty => return Ok(machine),
-            Layout::One | Layout::WithPeer => 0,
+            Layout::One | Layout::BehindIommu | Layout::WithPeer => 0,
+            Layout::SrIov => return Ok(self.side_by_side(machine)),
             Layout::TwoHosts => u8::try_from(guest)? + 1,
         };
-        machine = machine.with(&["-device", &self.plug("device", SLOT, function).to_string()]);
+        machine = machine.with(&[
+            "-device",
+            &self.plug("device", SLOTS[0], function).to_string(),
+        ]);
         if self.layout == Layout::WithPeer {
             machine = machine.with(&[
-                "-device",
-                "pcie-root-port,id=rp1,chassis=2,slot=2",
                 "-drive",
                 &self.disk("peer")?,
                 "-device",
@@ -104,6 +109,16 @@ impl Stage {
             ]);
         }
         Ok(machine)
+    }
+
+    /// The PF and the first VF as functions 0 and 1 of the first slot's device.
+    fn side_by_side(&self, machine: Machine) -> Machine {
+        (0..2).fold(machine, |machine, function| {
+            let mut device = self.plug(&format!("function{function}"), SLOTS[0], function);
+            device["addr"] = format!("0.{function}").into();
+            device["multifunction"] = (function == 0).into();
+            machine.with(&["-device", &device.to_string()])
+        })
     }
 
     /// A disk for QEMU's own NVMe device, in memory as ours is.
@@ -120,8 +135,9 @@ impl Stage {
     pub(crate) fn answer(&mut self, guest: usize, words: &[String]) -> Result<String> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words[..] {
-            ["plug"] => {
-                let device = self.plug("hot", SLOT, 0);
+            ["plug", slot] => {
+                let bus = if slot == "first" { SLOTS[0] } else { SLOTS[1] };
+                let device = self.plug(slot, bus, 0);
                 Qmp::connect(&self.control(guest))?.execute("device_add", &device)?;
             }
             ["unplug", id] => Qmp::connect(&self.control(guest))?.unplug(id)?,
