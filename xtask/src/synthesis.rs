@@ -143,20 +143,24 @@ fn sources() -> Result<String> {
     Ok(names.collect::<Vec<_>>().join(" "))
 }
 
-fn whole(folder: &Path) -> Result<Vec<Row>> {
-    let script = format!(
+/// Synthesis and timing: cells go to `NAME.json`, the latest arrivals to `NAME_paths.txt`.
+fn script(name: &str, options: &str) -> Result<String> {
+    Ok(format!(
         "read_verilog {sources}\n\
          hierarchy -check -top {TOP}\n\
-         synth_xilinx -family xc7 -flatten -noiopad -abc9 -top {TOP}\n\
-         tee -q -o whole.json stat -tech xilinx -json\n\
-         write_verilog -noattr netlist.v\n\
+         synth_xilinx -family xc7 {options} -noiopad -abc9 -top {TOP}\n\
+         tee -q -o {name}.json stat -tech xilinx -json\n\
+         write_verilog -noattr {name}_netlist.v\n\
          design -reset\n\
          read_verilog -specify -lib +/xilinx/cells_sim.v\n\
-         read_verilog netlist.v\n\
-         tee -q -o paths.txt sta\n",
+         read_verilog {name}_netlist.v\n\
+         tee -q -o {name}_paths.txt sta\n",
         sources = sources()?
-    );
-    let run = yosys(folder, "whole", &script)?;
+    ))
+}
+
+fn whole(folder: &Path) -> Result<Vec<Row>> {
+    let run = yosys(folder, "whole", &script("whole", "-flatten")?)?;
     if run.failed > 0 {
         return Ok(vec![run]);
     }
@@ -168,8 +172,9 @@ fn whole(folder: &Path) -> Result<Vec<Row>> {
         bail!("whole.json names no module");
     };
     let area = Area::of(&cells(module));
-    let paths = fs::read_to_string(folder.join("paths.txt")).context("paths.txt")?;
-    let (picoseconds, path) = worst_path(&paths).context("paths.txt has no latest arrival")?;
+    let paths = fs::read_to_string(folder.join("whole_paths.txt")).context("whole_paths.txt")?;
+    let (picoseconds, path) =
+        worst_path(&paths).context("whole_paths.txt has no latest arrival")?;
     eprintln!("── worst path, from its end to its beginning:\n{path}");
     Ok(vec![
         judged(
@@ -198,19 +203,7 @@ fn whole(folder: &Path) -> Result<Vec<Row>> {
 
 /// Each module synthesized with its parameters but without its surroundings, largest first.
 fn by_module(folder: &Path) -> Result<Vec<Row>> {
-    let script = format!(
-        "read_verilog {sources}\n\
-         hierarchy -check -top {TOP}\n\
-         synth_xilinx -family xc7 -noiopad -abc9 -top {TOP}\n\
-         tee -q -o modules.json stat -tech xilinx -json\n\
-         write_verilog -noattr modules_netlist.v\n\
-         design -reset\n\
-         read_verilog -specify -lib +/xilinx/cells_sim.v\n\
-         read_verilog modules_netlist.v\n\
-         tee -q -o modules_paths.txt sta\n",
-        sources = sources()?
-    );
-    let run = yosys(folder, "modules", &script)?;
+    let run = yosys(folder, "modules", &script("modules", "")?)?;
     if run.failed > 0 {
         return Ok(vec![run]);
     }

@@ -41,5 +41,6 @@ pub(crate) fn run(full: bool) -> Result<Report> {
         cargo(&["run", "--release", "--quiet", "--", "ycsb", "--verify"]),
     )?);
     report.rows.extend(bench::run(None, !full)?.rows);
+    report.rows.extend(bench::rtl_beside_tests(full)?);
     Ok(report)
 }

@@ -21,7 +21,7 @@ use crate::report::{Report, Row};
 use crate::step::{cargo, run as run_step};
 use crate::verilog;
 
-pub(crate) use rtl::run as run_rtl;
+pub(crate) use rtl::{beside_tests as rtl_beside_tests, run as run_rtl};
 use steps::{Step, step};
 
 /// The programs that measure, as a release build; with the Verilog in them once it can be built.

@@ -27,12 +27,33 @@ const STEPS: &[Step] = &[
     },
 ];
 
+const COMMAND: &str = "cargo xtask bench --rtl";
+
 /// The table of the Verilog.
 pub(crate) fn run(only: Option<&str>, smoke: bool) -> Result<Report> {
     if !verilog::is_set_up() {
         bail!("the Verilog's tools are missing: run `cargo xtask setup`");
     }
-    steps::run(STEPS, "cargo xtask bench --rtl", only, smoke)
+    steps::run(STEPS, COMMAND, only, smoke)
+}
+
+/// What no other step of `cargo xtask test` does: isolation and torn pages are device tests, too, and the
+/// twins, lint and coverage have steps there. Without `full` it is the speed alone; tests of the command
+/// line look at cycles and YCSB.
+pub(crate) fn beside_tests(full: bool) -> Result<Vec<Row>> {
+    if !verilog::is_set_up() {
+        return Ok(vec![verilog::not_set_up("what the Verilog must reach")]);
+    }
+    let names: &[&str] = if full {
+        &["perf", "speed", "ycsb"]
+    } else {
+        &["speed"]
+    };
+    let mut rows = Vec::new();
+    for name in names {
+        rows.extend(steps::run(STEPS, COMMAND, Some(name), !full)?.rows);
+    }
+    Ok(rows)
 }
 
 /// Cycles a command, and latencies.
