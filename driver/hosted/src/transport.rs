@@ -242,6 +242,11 @@ impl Transport for HostedTransport {
     }
 
     #[inline]
+    fn coarse_now_ns(&self) -> u64 {
+        clock::coarse_now_ns()
+    }
+
+    #[inline]
     fn wait(&mut self, deadline_ns: u64) -> Result<Wake, TransportError> {
         let passed = !self.idleness.step(self.wait_mode, &self.wakes, deadline_ns);
         self.check_there()?;

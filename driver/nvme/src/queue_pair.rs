@@ -199,7 +199,7 @@ impl<T: Transport> QueuePair<T> {
             || !self.failed.is_empty()
             || !self.aborts.is_empty()
             || (self.requests_in_flight != 0
-                && self.transport.now_ns() >= self.earliest_deadline_ns)
+                && self.transport.coarse_now_ns() >= self.earliest_deadline_ns)
     }
 
     /// Gives way until something may have ended, at most until `deadline_ns` of

@@ -126,6 +126,13 @@ pub trait Transport: Sized {
     /// Nanoseconds of this transport's monotonic clock: simulated time, or the machine's.
     fn now_ns(&self) -> u64;
 
+    /// The same clock, at most some milliseconds behind, where that is cheaper to read: for timeouts
+    /// of seconds, which every poll looks at.
+    #[inline]
+    fn coarse_now_ns(&self) -> u64 {
+        self.now_ns()
+    }
+
     /// Gives way until the device may have done something, or `deadline_ns` has passed. Spurious
     /// returns are allowed. On a simulation this is what moves time.
     fn wait(&mut self, deadline_ns: u64) -> Result<Wake, TransportError>;

@@ -192,7 +192,7 @@ impl<T: Transport> QueuePair<T> {
             .post(entry.with_command_id(self.table.command_id(index)));
         let deadline_ns = self
             .transport
-            .now_ns()
+            .coarse_now_ns()
             .saturating_add(self.options.command_timeout_ns);
         self.earliest_deadline_ns = self.earliest_deadline_ns.min(deadline_ns);
         let slot = self.table.slot(index);

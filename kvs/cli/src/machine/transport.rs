@@ -100,6 +100,11 @@ impl Transport for DeviceTransport {
     }
 
     #[inline]
+    fn coarse_now_ns(&self) -> u64 {
+        either!(self, transport => transport.coarse_now_ns())
+    }
+
+    #[inline]
     fn wait(&mut self, deadline_ns: u64) -> Result<Wake, TransportError> {
         either!(self, transport => transport.wait(deadline_ns))
     }

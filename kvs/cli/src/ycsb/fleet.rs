@@ -128,6 +128,8 @@ pub struct Fleet {
     key: Vec<u8>,
     value: Vec<u8>,
     costs: Vec<(Ticket, OperationCost)>,
+    /// Time of the latest look at a client.
+    seen_ns: u64,
 }
 
 /// Longest wait at a time; commands that hang are the driver's business.
@@ -142,6 +144,7 @@ impl Fleet {
             key: Vec::new(),
             value: vec![0; value_bytes],
             costs: Vec::new(),
+            seen_ns: 0,
         };
         // The first call begins the record.
         fleet
@@ -200,6 +203,7 @@ impl Fleet {
     ) -> anyhow::Result<bool> {
         let client = &mut self.clients[index];
         let now_ns = client.store().now_ns();
+        self.seen_ns = now_ns;
         let mut failure = None;
         let mut moved = false;
         client.poll_with(|ticket, result| {
@@ -282,7 +286,7 @@ impl Fleet {
 
     fn wait(&mut self) {
         // Nobody sleeps longer than the first operation that backs off.
-        let limit_ns = self.now_ns() + WAIT_NS;
+        let limit_ns = self.seen_ns + WAIT_NS;
         let wakes = self.clients.iter().filter_map(Client::next_wake_ns);
         let deadline_ns = wakes.fold(limit_ns, u64::min);
         if let Some(client) = self.clients.first_mut() {
