@@ -122,9 +122,13 @@ fn negotiate(link: &Link) -> Result<Capabilities, String> {
         max_msg_fds: 16,
         ..Capabilities::default()
     });
-    let (reply, _) = link
-        .call(Command::Version, &[&own.encode()], &[])
-        .map_err(|error| show(&error))?;
+    let reply = link.call(Command::Version, &[&own.encode()], &[]);
+    let (reply, _) = reply.map_err(|error| match error {
+        LinkError::Gone(reason) => {
+            format!("{reason}; a function takes one client at a time: has another one got it?")
+        }
+        LinkError::Refused(error) => error.to_string(),
+    })?;
     let theirs = Version::decode(&reply).map_err(|error| error.to_string())?;
     if theirs.major != own.major {
         return Err(format!(

@@ -119,6 +119,10 @@ fn two_processes_share_the_device_each_on_its_function() {
         other.try_wait().expect("it was started").is_none(),
         "the other one still reads"
     );
+    shell.wrong(
+        &format!("get --device {device}?function=vf0 k"),
+        &["vf0", "one client at a time"],
+    );
     // A client that dies leaves its function to the next one.
     other.kill().expect("it ran");
     other.wait().expect("it has ended");
