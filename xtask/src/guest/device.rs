@@ -51,7 +51,6 @@ pub(crate) enum Layout {
     /// One function, and QEMU's own NVMe device in the next slot.
     WithPeer,
     /// The PF with its SR-IOV capability, and beside it the function that becomes its VF.
-    #[expect(dead_code, reason = "its checks do not pass yet")]
     SrIov,
     /// Two guests, each with a VF of one device behind an IOMMU.
     TwoHosts,

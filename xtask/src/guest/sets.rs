@@ -88,6 +88,15 @@ pub(crate) const SETS: &[Set] = &[
         ..PLAIN
     },
     Set {
+        name: "sr-iov",
+        about: "a VF by the kernel's own SR-IOV, beside its PF",
+        script: "sr-iov.sh",
+        devices: SERVED,
+        layout: Layout::SrIov,
+        programs: &[NVME_CLI, LSPCI, "usr/bin/setpci"],
+        ..PLAIN
+    },
+    Set {
         name: "vfio",
         about: "our driver and store on the guest's own vfio-pci, behind an IOMMU",
         script: "vfio.sh",
