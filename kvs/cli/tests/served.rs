@@ -105,9 +105,11 @@ fn two_processes_share_the_device_each_on_its_function() {
     let served = Served::start("--device model:?size=16MiB --functions 2");
     let (shell, device) = (Shell::new(), served.uri());
     shell.ok(&format!("format --device {device}"));
+    let before = served.clients();
     let mut other = start(&format!(
         "device perf --device {device}?function=vf0 --ops 1000000000"
     ));
+    served.wait_for_clients(before + 1);
     let report = shell.json(&format!(
         "ycsb --device {device}?function=pf --workload f --records 100 --ops 1000 --verify"
     ));
@@ -140,8 +142,11 @@ fn a_killed_server_is_an_error_and_the_next_server_a_device() {
         let words = format!(
             "ycsb --device {device}?poll={poll} --workload a --records 100 --ops 1000000000"
         );
+        let before = served.clients();
         let child = start(&words);
-        std::thread::sleep(Duration::from_millis(700));
+        served.wait_for_clients(before + 1);
+        // In the middle of its work.
+        std::thread::sleep(Duration::from_millis(300));
         served.kill();
         let killed = Instant::now();
         let output = child.wait_with_output().expect("it ends");
