@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::report::Report;
 use crate::step::{cargo, run as step};
-use crate::{bench, coverage, lint, parameters, setup, testbench, twin, verilog};
+use crate::{bench, coverage, guest, lint, parameters, setup, testbench, twin, verilog};
 
 pub(crate) fn run(full: bool) -> Result<Report> {
     let mut report = setup::run()?;
@@ -42,5 +42,10 @@ pub(crate) fn run(full: bool) -> Result<Report> {
     )?);
     report.rows.extend(bench::run(None, !full)?.rows);
     report.rows.extend(bench::rtl_beside_tests(full)?);
+    if full {
+        report
+            .rows
+            .extend(guest::run(&guest::Options::default())?.rows);
+    }
     Ok(report)
 }

@@ -34,7 +34,7 @@ impl Device {
     pub(crate) fn mib_and_patience(self) -> (u32, u32) {
         match self {
             Self::Qemu | Self::Model => (32, 1),
-            Self::Rtl => (1, 20),
+            Self::Rtl => (4, 10),
         }
     }
 }

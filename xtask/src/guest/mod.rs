@@ -34,7 +34,7 @@ use sets::SETS;
 use stage::Stage;
 
 /// What to run, and what to leave behind.
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 pub(crate) struct Options {
     /// Only the sets whose name (`cargo xtask guest --list`) contains this text; those on QEMU's own device
     /// run only when they are asked for.

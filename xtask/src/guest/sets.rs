@@ -69,6 +69,7 @@ pub(crate) const SETS: &[Set] = &[
         name: "resets",
         about: "controller resets and function-level resets under I/O",
         script: "resets.sh",
+        devices: ALL,
         programs: &[FIO],
         ..PLAIN
     },
