@@ -44,6 +44,9 @@ macro_rules! suite {
                 invalid_completion_queues invalid_identifiers invalid_rings invalid_sizes
                 invalid_vectors number_of_queues
             }
+            data_far = [data::far] {
+                blocks_all_over_a_large_namespace
+            }
             data_history = [data::history] {
                 blocks_are_registers
             }
@@ -119,6 +122,9 @@ macro_rules! suite {
             registers_known_bugs = [registers::known_bugs] {
                 pair_queued_behind_the_queues_creation rung_while_completing stale_after_a_reset
                 written_while_disabled
+            }
+            registers_own_state = [registers::own_state] {
+                functions_keep_their_own_state
             }
             registers_reset = [registers::reset] {
                 controller_reset_under_load function_reset_under_load hot_reset

@@ -128,15 +128,21 @@ impl RtlDevice {
             payload: Vec::new(),
             watch: Watch::new(usize::from(options.virtual_functions) + 1),
         };
-        device.design.pin("namespace_blocks").set(blocks);
-        device
-            .design
-            .pin("serial_number")
-            .set(serial_words(&options.serial_number));
+        let namespace_blocks: Pin<u64> = device.design.pin("namespace_blocks");
+        let serial_number: Pin<[u32; 5]> = device.design.pin("serial_number");
         let reset: Pin<u8> = device.design.pin("rst");
         reset.set(1);
-        for _ in 0..RESET_CYCLES {
-            device.design.cycle();
+        // They hold from the end of reset on; before, they are anything.
+        for (blocks, serial) in [
+            (u64::MAX, [u32::MAX; 5]),
+            (0, [0; 5]),
+            (blocks, serial_words(&options.serial_number)),
+        ] {
+            namespace_blocks.set(blocks);
+            serial_number.set(serial);
+            for _ in 0..RESET_CYCLES {
+                device.design.cycle();
+            }
         }
         reset.set(0);
         Ok(device)

@@ -265,14 +265,15 @@ pub fn errors_at_random(device: Factory) {
         let rig = Rig::build(device, DeviceOptions::default(), host);
         let mut controller = rig.io_controller(FunctionId(1));
         let mut shadow = Shadow::new(&mut controller, 5, true);
-        // One buffer of each function is read for data alone; entries are never spoilt here.
-        let (start, end) = (
-            shadow.old.address,
-            shadow.new.address + shadow.new.len() as u64,
-        );
+        // Buffers that are read for data alone; entries are never spoilt here.
+        let [old, new] = [&shadow.old, &shadow.new].map(|buffer| {
+            let end = buffer.address + buffer.len() as u64;
+            buffer.address..end
+        });
         for round in 0..scale(400, 10_000) {
             if shadow.random.random_bool(0.5) {
-                let at = shadow.random.random_range(start..end) & !3;
+                let range = if shadow.random.random() { &old } else { &new };
+                let at = shadow.random.random_range(range.clone()) & !3;
                 let fault = faults[round as usize % faults.len()];
                 let select = ReadSelect::Address {
                     start: at,

@@ -1,5 +1,6 @@
 //! What becomes of the data: isolation, torn writes, the range lock.
 
+pub mod far;
 pub mod history;
 pub mod isolation;
 pub mod late;

@@ -3,5 +3,6 @@
 pub mod controller;
 pub mod doorbells;
 pub mod known_bugs;
+pub mod own_state;
 pub mod reset;
 pub mod shutdown;

@@ -20,6 +20,9 @@ pub fn enabled_configuration() -> Configuration {
         .with_completion_entry_size(4)
 }
 
+/// Bits of a bus address that no two buffers need to be told apart.
+const UPPER_ADDRESS: u64 = !0xff_ffff_ffff;
+
 /// A function's controller and what its host keeps about it.
 pub struct Controller {
     /// The host.
@@ -53,9 +56,9 @@ impl Controller {
             completion: BTreeMap::new(),
             prp_lists: Vec::new(),
             kept: Vec::new(),
-            // Each function's own window, above 4 GiB so that the upper address halves count.
-            next_address: (u64::from(function.0) + 1) << 40,
-            next_command_id: 0x100,
+            // Each function's own window.
+            next_address: (u64::from(function.0) + 1) << 36,
+            next_command_id: 0x100 + 0x1357 * u16::from(function.0),
             outstanding: BTreeMap::new(),
             arrived: Vec::new(),
         }
@@ -124,7 +127,9 @@ impl Controller {
 
     fn map_new(&mut self, bytes: usize, purpose: DmaPurpose) -> Buffer {
         let memory = self.host.allocate(bytes).expect("host memory");
-        let address = self.next_address;
+        // Bits all over the upper half: an address that loses one on its way is found.
+        let upper = self.next_address.wrapping_mul(0x9e37_79b9_7f4a_7c15) & UPPER_ADDRESS;
+        let address = upper | self.next_address;
         self.next_address += memory.len() as u64 + 0x1000;
         self.host
             .map(self.function, address, &memory, Access::ReadWrite, purpose)
