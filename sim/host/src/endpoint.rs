@@ -163,6 +163,12 @@ pub struct MemoryRead {
 
 /// What the endpoint sends. Calls must come in the order of their cycles.
 pub trait Port {
+    /// RQ: the request of the next call has been offered since cycle `since`, and the block may have
+    /// let it wait. What is offered stays (AXI4-Stream §2.2.1), so whether its function may send it is
+    /// decided by that cycle. Without this call its beats came one a cycle.
+    fn request_offered(&mut self, since: Cycle) {
+        let _ = since;
+    }
     /// RQ: a posted write (data, a CQE, an MSI-X message).
     fn memory_write(&mut self, at: Cycle, write: MemoryWrite<'_>);
     /// RQ: a read; data comes back as [`Inbound::ReadData`].

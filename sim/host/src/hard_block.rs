@@ -46,7 +46,7 @@ pub(crate) enum Up {
 pub(crate) enum Permission {
     /// It may.
     Granted,
-    /// Bus-master enable went off in this cycle; what had its first beat before goes through.
+    /// Bus-master enable went off in this cycle; what was offered before goes through.
     Revoked(Cycle),
     /// The function went away in this cycle.
     NoFunction(Cycle),
@@ -60,6 +60,8 @@ pub(crate) struct HardBlock {
     link: LinkTimeline,
     queue: Channel<Up>,
     last_call: Cycle,
+    /// When the next request was offered, if it had to wait.
+    offered: Option<Cycle>,
     permissions: Vec<Permission>,
     pub(crate) settings: LinkSettings,
     pub(crate) link_up: bool,
@@ -82,6 +84,7 @@ impl HardBlock {
             link: LinkTimeline::new(options.link_bytes_per_cycle),
             queue: Channel::new(),
             last_call: 0,
+            offered: None,
             permissions: vec![Permission::NoFunction(0); functions],
             settings: options.link_settings(),
             link_up: true,
@@ -176,7 +179,7 @@ impl HardBlock {
         self.permissions.get(function.index()).copied()
     }
 
-    /// Why a function may not send a value whose first beat was in cycle `first`.
+    /// Why a function may not send a value whose first beat was offered in cycle `first`.
     fn refusal(&self, function: FunctionId, first: Cycle) -> Option<DmaFaultReason> {
         match self.permission(function) {
             Some(Permission::Granted) => None,

@@ -87,6 +87,10 @@ impl SpoiledPort<'_> {
 }
 
 impl Port for SpoiledPort<'_> {
+    fn request_offered(&mut self, since: Cycle) {
+        self.port.request_offered(since);
+    }
+
     fn memory_write(&mut self, at: Cycle, write: MemoryWrite<'_>) {
         let mut data = write.data.to_vec();
         let entry = (data.len() == COMPLETION_ENTRY_BYTES)

@@ -213,10 +213,10 @@ impl RtlDevice {
         if self.rq.is_offered() || self.cc.is_offered() {
             active = true;
         }
-        if let Some((beat, begins)) = self.cc.sample() {
+        if let Some((beat, begins)) = self.cc.sample(now) {
             self.answer(now, &beat, begins, port);
         }
-        if let Some((beat, begins)) = self.rq.sample() {
+        if let Some((beat, begins)) = self.rq.sample(now) {
             self.request(now, &beat, begins, port);
         }
         if let Some(locks) = &mut self.locks {
@@ -249,6 +249,7 @@ impl RtlDevice {
                 self.payload
                     .extend(dwords.flat_map(|dword| dword.to_le_bytes()));
                 let data = &self.payload;
+                port.request_offered(self.rq.offered());
                 self.watch.memory_write(now, function, address, data);
                 port.memory_write(
                     now,
@@ -272,6 +273,7 @@ impl RtlDevice {
                     length_bytes,
                     tag,
                 };
+                port.request_offered(self.rq.offered());
                 port.memory_read(now, read);
             }
         }

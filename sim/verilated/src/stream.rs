@@ -110,6 +110,8 @@ pub(crate) struct Sink {
     is_ready: bool,
     /// The next beat begins a TLP.
     begins: bool,
+    /// Since when the first beat of the TLP under way has been offered.
+    offered: Cycle,
     /// The TLP under way had begun when the link went: nobody gets what is left of it.
     discards: bool,
     /// What the endpoint has offered and must keep, while it is not taken.
@@ -130,6 +132,7 @@ impl Sink {
             ready,
             is_ready: true,
             begins: true,
+            offered: 0,
             discards: false,
             kept: None,
             stalls,
@@ -149,12 +152,12 @@ impl Sink {
         self.valid.get() != 0
     }
 
-    /// The beat that is taken in this cycle, before the edge, and whether it begins a TLP.
+    /// The beat that is taken in this cycle `now`, before the edge, and whether it begins a TLP.
     ///
     /// # Panics
     /// A beat was changed or withdrawn while it waited (AXI4-Stream §2.2.1).
     #[inline]
-    pub(crate) fn sample(&mut self) -> Option<(OutBeat, bool)> {
+    pub(crate) fn sample(&mut self, now: Cycle) -> Option<(OutBeat, bool)> {
         if !self.is_offered() {
             assert!(
                 self.kept.is_none(),
@@ -169,6 +172,9 @@ impl Sink {
                 kept == (data, user),
                 "a beat was changed before it was taken"
             );
+        }
+        if self.begins && self.kept.is_none() {
+            self.offered = now;
         }
         if !self.is_ready {
             self.kept = Some((data, user));
@@ -188,6 +194,12 @@ impl Sink {
             user,
         };
         Some((beat, begins))
+    }
+
+    /// Since when the TLP whose beat was taken last has been offered.
+    #[inline]
+    pub(crate) const fn offered(&self) -> Cycle {
+        self.offered
     }
 
     /// The link is gone, and with it what had begun. The endpoint sends the rest of it all the same.

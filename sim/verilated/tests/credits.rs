@@ -3,39 +3,19 @@
 
 #![cfg(feature = "verilator")]
 
-use std::cell::RefCell;
+#[path = "support/handle.rs"]
+mod handle;
+mod support;
 
-use nvme_conformance::{DeviceOptions, Rig};
-use nvme_model::medium::Medium;
-use nvme_rtl::{RtlDevice, RtlOptions};
 use nvme_spec::Status;
-use pcie_host::Shared;
-use pcie_host::endpoint::{Endpoint, FunctionId};
-
-thread_local! {
-    /// The device that was made last: a rig keeps no handle on its own.
-    static DEVICE: RefCell<Option<Shared<RtlDevice>>> = const { RefCell::new(None) };
-}
-
-fn rtl(options: &DeviceOptions) -> Box<dyn Endpoint> {
-    let medium = Medium::in_memory(options.medium_bytes, options.block_bytes).expect("memory");
-    let options = RtlOptions {
-        virtual_functions: options.virtual_functions,
-        io_queues: options.queues_per_function,
-        ..RtlOptions::new(medium)
-    };
-    let device = Shared::new(RtlDevice::new(options).expect("a device"));
-    DEVICE.set(Some(device.clone()));
-    Box::new(device)
-}
+use pcie_host::endpoint::FunctionId;
 
 /// A completion behind a read that waits for credit: a host that gives credits only when it has seen
 /// what it waits for would wait for ever.
 #[test]
 fn completions_pass_reads_without_credit() {
     const COMMANDS: usize = 8;
-    let rig = Rig::new(rtl);
-    let device = DEVICE.take().expect("the rig's device");
+    let (rig, device) = handle::rig();
     let mut controller = rig.io_controller(FunctionId::PF);
     controller.create_queue_pair(2, 64);
     let buffer = controller.buffer(4096);
@@ -59,8 +39,7 @@ fn completions_pass_reads_without_credit() {
 /// Reads that wait go in order when credits are there again, and nothing is lost.
 #[test]
 fn writes_go_on_when_credits_come_and_go() {
-    let rig = Rig::new(rtl);
-    let device = DEVICE.take().expect("the rig's device");
+    let (rig, device) = handle::rig();
     let mut controller = rig.io_controller(FunctionId::PF);
     let bytes = 8192;
     let buffer = controller.buffer(bytes);

@@ -2,39 +2,19 @@
 
 #![cfg(feature = "verilator")]
 
-use std::cell::RefCell;
+#[path = "support/handle.rs"]
+mod handle;
+mod support;
 
-use nvme_conformance::{DeviceOptions, Rig};
-use nvme_model::medium::Medium;
-use nvme_rtl::{RtlDevice, RtlOptions};
 use nvme_spec::Status;
-use pcie_host::Shared;
-use pcie_host::endpoint::{Endpoint, FunctionId};
+use pcie_host::endpoint::FunctionId;
 
 /// Cycles after its last TLP in which a quiet controller is still evaluated.
 const SETTLE_CYCLES: u64 = 200;
 
-thread_local! {
-    /// The device that was made last: a rig keeps no handle on its own.
-    static DEVICE: RefCell<Option<Shared<RtlDevice>>> = const { RefCell::new(None) };
-}
-
-fn rtl(options: &DeviceOptions) -> Box<dyn Endpoint> {
-    let medium = Medium::in_memory(options.medium_bytes, options.block_bytes).expect("memory");
-    let options = RtlOptions {
-        virtual_functions: options.virtual_functions,
-        io_queues: options.queues_per_function,
-        ..RtlOptions::new(medium)
-    };
-    let device = Shared::new(RtlDevice::new(options).expect("a device"));
-    DEVICE.set(Some(device.clone()));
-    Box::new(device)
-}
-
 #[test]
 fn quiet_cycles_are_skipped() {
-    let rig = Rig::new(rtl);
-    let device = DEVICE.take().expect("the rig's device");
+    let (rig, device) = handle::rig();
     let mut controller = rig.io_controller(FunctionId::PF);
     let buffer = controller.buffer(4096);
     let read = controller.read(0, 1, &buffer);
@@ -54,8 +34,7 @@ fn quiet_cycles_are_skipped() {
 
 #[test]
 fn latencies_do_not_depend_on_the_time_before() {
-    let rig = Rig::new(rtl);
-    let device = DEVICE.take().expect("the rig's device");
+    let (rig, device) = handle::rig();
     let mut controller = rig.io_controller(FunctionId::PF);
     let buffer = controller.buffer(4096);
     for write in [false, true] {

@@ -2,20 +2,15 @@
 
 #![cfg(feature = "range-lock-removed")]
 
+mod support;
+
 use nvme_conformance::DeviceOptions;
 use nvme_conformance::data::pages;
-use nvme_model::medium::Medium;
-use nvme_rtl::{RtlDevice, RtlOptions};
+use nvme_rtl::RtlDevice;
 use pcie_host::endpoint::Endpoint;
 
-fn without_lock(options: &DeviceOptions) -> Box<dyn Endpoint> {
-    let medium = Medium::in_memory(options.medium_bytes, options.block_bytes).expect("memory");
-    let options = RtlOptions {
-        virtual_functions: options.virtual_functions,
-        io_queues: options.queues_per_function,
-        ..RtlOptions::new(medium)
-    };
-    Box::new(RtlDevice::range_lock_removed(options).expect("a device"))
+fn without_lock(wanted: &DeviceOptions) -> Box<dyn Endpoint> {
+    Box::new(RtlDevice::range_lock_removed(support::options(wanted)).expect("a device"))
 }
 
 #[test]

@@ -3,18 +3,16 @@
 
 #![cfg(feature = "verilator")]
 
+mod support;
+
 use nvme_conformance::{DeviceOptions, Factory, campaign, data, fused, registers, traffic};
-use nvme_model::medium::Medium;
 use nvme_rtl::{RtlDevice, RtlOptions};
 use pcie_host::endpoint::Endpoint;
 
-fn stalled<const SEED: u64>(options: &DeviceOptions) -> Box<dyn Endpoint> {
-    let medium = Medium::in_memory(options.medium_bytes, options.block_bytes).expect("memory");
+fn stalled<const SEED: u64>(wanted: &DeviceOptions) -> Box<dyn Endpoint> {
     let options = RtlOptions {
-        virtual_functions: options.virtual_functions,
-        io_queues: options.queues_per_function,
         stalls: Some(SEED),
-        ..RtlOptions::new(medium)
+        ..support::options(wanted)
     };
     Box::new(RtlDevice::new(options).expect("a device"))
 }

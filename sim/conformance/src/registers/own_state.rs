@@ -60,7 +60,7 @@ impl Told {
             .map(|vector| {
                 let disable = random.random::<bool>();
                 let value =
-                    u32::from(vector) | u32::from(disable) * feature::VECTOR_COALESCING_DISABLE;
+                    u32::from(vector) | (u32::from(disable) * feature::VECTOR_COALESCING_DISABLE);
                 controller.admin_ok(set(feature::INTERRUPT_VECTOR_CONFIGURATION, value));
                 disable
             })
@@ -124,7 +124,7 @@ impl Told {
         for (vector, disable) in (0..).zip(&self.uncoalesced) {
             let mut get = SubmissionEntry::get_features(feature::INTERRUPT_VECTOR_CONFIGURATION);
             get.cdw11 = vector;
-            let expected = vector | u32::from(*disable) * feature::VECTOR_COALESCING_DISABLE;
+            let expected = vector | (u32::from(*disable) * feature::VECTOR_COALESCING_DISABLE);
             assert_eq!(
                 controller.admin_ok(get),
                 expected,

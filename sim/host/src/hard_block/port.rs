@@ -7,7 +7,12 @@ use crate::options::{FRAMING_BYTES, REQUEST_HEADER_BYTES};
 use crate::report::{DmaFault, TraceEvent, ViolationKind};
 
 impl Port for HardBlock {
+    fn request_offered(&mut self, since: Cycle) {
+        self.offered = Some(since);
+    }
+
     fn memory_write(&mut self, at: Cycle, write: MemoryWrite<'_>) {
+        let offered = self.offered.take();
         let MemoryWrite {
             function,
             address,
@@ -26,7 +31,8 @@ impl Port for HardBlock {
         self.reports
             .event(at, event, function, address, bytes as u32);
         let (beats, link_bytes) = self.write_cost(bytes);
-        if let Some(reason) = self.refusal(function, (at + 1).saturating_sub(beats)) {
+        let first = (at + 1).saturating_sub(beats);
+        if let Some(reason) = self.refusal(function, offered.unwrap_or(first)) {
             self.reports.dma_fault(DmaFault {
                 cycle: at,
                 function,
@@ -55,6 +61,7 @@ impl Port for HardBlock {
     }
 
     fn memory_read(&mut self, at: Cycle, read: MemoryRead) {
+        let offered = self.offered.take();
         let MemoryRead {
             function,
             address,
@@ -71,7 +78,7 @@ impl Port for HardBlock {
         if length_bytes > self.settings.max_read_request_bytes {
             self.violation(at, function, ViolationKind::ReadTooLong, address);
         }
-        let reason = self.refusal(function, at);
+        let reason = self.refusal(function, offered.unwrap_or(at));
         if let Some(reason) = reason {
             self.reports.dma_fault(DmaFault {
                 cycle: at,

@@ -39,6 +39,8 @@ pub(crate) enum Seen {
 pub(crate) enum Action {
     Read(MemoryRead),
     Write(FunctionId, u64, Vec<u8>),
+    /// The next request has waited since this cycle.
+    Offered(Cycle),
     Answer(u16, Option<u64>),
     ResetDone(FunctionId),
 }
@@ -205,6 +207,7 @@ impl Echo {
         {
             let ((at, _), action) = entry.remove_entry();
             match action {
+                Action::Offered(since) => port.request_offered(since),
                 Action::Read(read) => port.memory_read(at, read),
                 Action::Write(function, address, data) => {
                     port.memory_write(

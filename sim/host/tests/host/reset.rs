@@ -3,7 +3,7 @@
 use nvme_driver::transport::Transport;
 use pcie_host::config::{COMMAND, DEVICE_CONTROL, MSIX_CONTROL, bits};
 use pcie_host::endpoint::{FunctionId, MemoryRead, ReadStatus};
-use pcie_host::{Fault, HostError, HostOptions, LinkEvent};
+use pcie_host::{DmaFaultReason, Fault, HostError, HostOptions, LinkEvent};
 
 use crate::echo::{Action, BASE, Bench, RESET_CYCLES, Seen};
 
@@ -111,6 +111,45 @@ fn a_reset_ends_the_reads_of_that_function_only() {
         reads_at_reset(options),
         [(0, ReadStatus::Success), (1, ReadStatus::Success)]
     );
+}
+
+/// The story: a TLP that stood at a port that was not ready, when its function was reset, passed for
+/// DMA of a function in reset. It may not be withdrawn, so it goes through; one offered later does not.
+#[test]
+fn what_was_offered_before_a_reset_goes_through() {
+    let bench = Bench::new(HostOptions::default());
+    bench.echo.borrow_mut().take_sideband();
+    let cycle = bench.soon();
+    bench.host.inject(Fault::At {
+        cycle,
+        event: LinkEvent::FunctionReset(PF),
+    });
+    let mut echo = bench.echo.borrow_mut();
+    for (number, since) in [cycle, cycle + 1].into_iter().enumerate() {
+        let taken = cycle + 5 + 2 * number as u64;
+        let address = BASE + 64 * number as u64;
+        echo.at(taken, Action::Offered(since));
+        echo.write_at(taken, address, &[7; 4]);
+        echo.at(taken + 1, Action::Offered(since));
+        echo.read_at(taken + 1, number as u8, address, 4);
+    }
+    drop(echo);
+    bench.finish();
+    let faults = bench.host.take_dma_faults();
+    let refused: Vec<_> = faults
+        .iter()
+        .map(|fault| (fault.address, fault.write, fault.reason))
+        .collect();
+    let reason = DmaFaultReason::NotBusMaster;
+    assert_eq!(
+        refused,
+        [(BASE + 64, true, reason), (BASE + 64, false, reason)]
+    );
+    let mut there = [0; 4];
+    bench.memory.read(0, &mut there);
+    assert_eq!(there, [7; 4]);
+    bench.memory.read(64, &mut there);
+    assert_eq!(there, [0; 4]);
 }
 
 #[test]
