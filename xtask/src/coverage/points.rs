@@ -36,8 +36,12 @@ pub(super) struct Point {
     pub(super) kind: Kind,
     pub(super) line: u32,
     column: u32,
-    /// Of a line what it is (`if`, `else`, `case` …); of a toggle the bit, and which way it goes.
+    /// Of a line what it is (`if`, `else`, `case` …); of a toggle the signal.
     pub(super) what: String,
+    /// Of a toggle: the row of a memory, with its brackets; the bit; does it rise?
+    pub(super) row: String,
+    pub(super) bit: u32,
+    pub(super) rises: bool,
 }
 
 /// Counts by point.
@@ -54,11 +58,16 @@ pub(super) fn add(counts: &mut Counts, data: &str) -> Result<()> {
     for line in lines {
         let entry = parse(line).with_context(|| format!("in the coverage data: {line:?}"))?;
         if let Some((point, count)) = entry {
-            let sum = counts.entry(point).or_default();
-            *sum = sum.saturating_add(count);
+            sum(counts, point, count);
         }
     }
     Ok(())
+}
+
+/// Adds to the count of a point.
+pub(super) fn sum(counts: &mut Counts, point: Point, count: u64) {
+    let sum = counts.entry(point).or_default();
+    *sum = sum.saturating_add(count);
 }
 
 fn parse(line: &str) -> Result<Option<(Point, u64)>> {
@@ -82,37 +91,53 @@ fn parse(line: &str) -> Result<Option<(Point, u64)>> {
     if folder.is_none_or(|folder| folder != "rtl") {
         return Ok(None);
     }
-    let kind = match field("t")? {
-        "toggle" => Kind::Toggle,
-        _ => Kind::Line,
-    };
-    let point = Point {
+    let mut point = Point {
         module: path
             .file_stem()
             .unwrap_or_default()
             .to_string_lossy()
             .into(),
-        kind,
+        kind: Kind::Line,
         line: field("l")?.parse()?,
         column: field("n")?.parse()?,
         what: field("o")?.to_owned(),
+        row: String::new(),
+        bit: 0,
+        rises: false,
     };
+    if field("t")? == "toggle" {
+        point.set_toggle()?;
+    }
     Ok(Some((point, count.parse()?)))
 }
 
 impl Point {
-    /// The signal of a toggle, without the bit and the way it goes.
-    pub(super) fn signal(&self) -> &str {
-        let end = self.what.find(['[', ':']).unwrap_or(self.what.len());
-        &self.what[..end]
+    /// Takes `memory[3][17]:0->1` apart: bit 17 of row `[3]` rises.
+    fn set_toggle(&mut self) -> Result<()> {
+        let what = std::mem::take(&mut self.what);
+        let (name, way) = what.rsplit_once(':').context("a toggle without its way")?;
+        self.kind = Kind::Toggle;
+        self.rises = match way {
+            "0->1" => true,
+            "1->0" => false,
+            _ => anyhow::bail!("a toggle that goes {way:?}"),
+        };
+        let (signal, indices) = name.split_at(name.find('[').unwrap_or(name.len()));
+        signal.clone_into(&mut self.what);
+        let bit = indices.rfind('[').unwrap_or(0);
+        indices[..bit].clone_into(&mut self.row);
+        if let Some(bit) = indices.get(bit + 1..indices.len().saturating_sub(1)) {
+            self.bit = bit.parse().context("a bit that is no number")?;
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn point(file: &str, page: &str, what: &str, count: u32) -> String {
+    pub(crate) fn point(file: &str, page: &str, what: &str, count: u32) -> String {
         format!(
             "C '\u{1}f\u{2}{file}\u{1}l\u{2}8\u{1}n\u{2}40\u{1}t\u{2}{page}\u{1}page\u{2}v_{page}/m__W4\u{1}o\u{2}{what}\u{1}h\u{2}TOP.m' {count}\n"
         )
@@ -130,18 +155,33 @@ mod tests {
         add(&mut counts, &data).expect("well-formed");
         let found: Vec<_> = counts
             .iter()
-            .map(|(p, n)| (p.kind, p.what.as_str(), *n))
+            .map(|(p, n)| (p.kind, p.what.as_str(), p.bit, p.rises, *n))
             .collect();
         assert_eq!(
             found,
             [
-                (Kind::Line, "cond_then", 1),
-                (Kind::Toggle, "a[3]:0->1", 5),
-                (Kind::Toggle, "a[3]:1->0", 0)
+                (Kind::Line, "cond_then", 0, false, 1),
+                (Kind::Toggle, "a", 3, false, 0),
+                (Kind::Toggle, "a", 3, true, 5)
             ]
         );
         assert!(counts.keys().all(|point| point.module == "m"));
-        assert_eq!(counts.keys().last().map(Point::signal), Some("a"));
+    }
+
+    #[test]
+    fn toggles_are_taken_apart() {
+        for (text, expected) in [
+            ("m[3][17]:0->1", ("m", "[3]", 17, true)),
+            ("m[3][4][17]:1->0", ("m", "[3][4]", 17, false)),
+            ("v[17]:0->1", ("v", "", 17, true)),
+            ("clk:1->0", ("clk", "", 0, false)),
+        ] {
+            let line = point("/x/rtl/m.v", "toggle", text, 1);
+            let (p, _) = parse(line.trim()).expect("well-formed").expect("of rtl");
+            assert_eq!((&*p.what, &*p.row, p.bit, p.rises), expected, "{text}");
+        }
+        assert!(parse(point("/x/rtl/m.v", "toggle", "a[b]:0->1", 1).trim()).is_err());
+        assert!(parse(point("/x/rtl/m.v", "toggle", "a[3]", 1).trim()).is_err());
     }
 
     #[test]
