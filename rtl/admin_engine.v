@@ -2,9 +2,9 @@
 //
 // admin_engine: what the controller answers to admin commands (NVMe 1.1 §5). One engine, a row of state each function.
 //
-// A command's answer is formed 64 cycles after it was decoded, one answer a cycle; checks are done before anything
-// changes. A page goes to the host in one or two bursts, the completion follows their last beat. A command that has to
-// wait gives way to those of other functions.
+// A command's answer is formed 64 cycles after it was decoded, and stands in a register until it is taken; checks are done
+// before anything changes. A page goes to the host in one or two bursts, the completion follows their last beat. A command
+// that has to wait gives way to those of other functions.
 
 `resetall
 `timescale 1ns / 1ps
@@ -36,7 +36,8 @@ module admin_engine #(
     input  wire [            (1<<ROW_WIDTH)-1:0] submission_live,
     input  wire [            (1<<ROW_WIDTH)-1:0] completion_live,
     input  wire [(1<<ROW_WIDTH)*QUEUE_WIDTH-1:0] completion_queues,
-    // Makes and deletes queues
+    // Makes and deletes queues; not in this cycle
+    input  wire                                  queues_busy,
     output wire                                  create_submission_valid,
     output wire                                  create_completion_valid,
     output wire [                 ROW_WIDTH-1:0] create_row,
@@ -64,15 +65,15 @@ module admin_engine #(
     output wire                     open_errors_valid,
 
     // The answer
-    output wire                     end_valid,
+    output reg                      end_valid,
     input  wire                     end_ready,
-    output wire [CONTEXT_WIDTH-1:0] end_context,
-    output wire [             10:0] end_status,
-    output wire [             31:0] end_dword0,
+    output reg  [CONTEXT_WIDTH-1:0] end_context,
+    output reg  [             10:0] end_status,
+    output reg  [             31:0] end_dword0,
     // {bit, byte} of the SQE to blame
-    output wire [             10:0] end_location,
+    output reg  [             10:0] end_location,
     // It is held: no completion now
-    output wire                     end_silent,
+    output reg                      end_silent,
 
     // The function that everything here is of
     output wire [FUNCTION_WIDTH-1:0] function_number,
@@ -103,15 +104,15 @@ module admin_engine #(
   `include "nvme_defs.vh"
   `include "admin_actions.vh"
 
-  // The decoder hands over two cycles before its time is up.
-  localparam [6:0] WAIT_CYCLES = ADMIN_CYCLES[6:0];
+  // The decoder hands over two cycles before its time is up; the answer's register takes one of them.
+  localparam [6:0] WAIT_CYCLES = ADMIN_CYCLES[6:0] - 7'd1;
   localparam [4:0] ADMIN_NUMBER = 5'd16;
 
   reg [511:0] entry_reg[0:FUNCTIONS-1];
   reg [  6:0] wait_reg [0:FUNCTIONS-1];
   reg [  2:0] page_reg [0:FUNCTIONS-1];
-  // Each function's command: there, its first burst has gone, its queue has been dropped
-  reg [FUNCTIONS-1:0] busy_reg, half_reg, dropped_reg;
+  // Each function's command: there, due before, its first burst has gone, its queue has been dropped
+  reg [FUNCTIONS-1:0] busy_reg, was_due_reg, half_reg, dropped_reg;
   reg [FUNCTION_WIDTH-1:0] from_reg;
 
   integer f;
@@ -141,6 +142,7 @@ module admin_engine #(
   wire [ 3:0] action;
   wire [ 2:0] page;
   wire [31:0] dword0;
+  wire [10:0] status, location;
   wire [12:0] length, room;
   wire two_pieces = length > room;
   feature_registers #(
@@ -178,8 +180,8 @@ module admin_engine #(
       .feature_value(feature_value),
       .hold_full(hold_full[chosen]),
       .action(action),
-      .status(end_status),
-      .location(end_location),
+      .status(status),
+      .location(location),
       .dword0(dword0),
       .page(page),
       .length(length),
@@ -192,7 +194,7 @@ module admin_engine #(
   assign abort_queue_id = cdw10[15:0];
   assign abort_id = cdw10[31:16];
   wire waits = (deletes && !(dropped_reg[chosen] && delete_empty)) || (abort_valid && !abort_done);
-  assign burst_valid = due && !gone && action == PAGE;
+  assign burst_valid = due && was_due_reg[chosen] && !gone && action == PAGE;
   assign burst_context = {chosen, ADMIN_NUMBER};
   assign burst_address = half_reg[chosen] ? prp2 : prp1;
   assign burst_length = half_reg[chosen] ? length - room : (two_pieces ? room : length);
@@ -200,11 +202,7 @@ module admin_engine #(
   assign burst_last = !two_pieces || half_reg[chosen];
   wire burst_done = burst_valid && burst_ready && burst_last;
 
-  assign end_valid   = due && (gone || (action != PAGE && !waits));
-  assign end_context = {chosen, ADMIN_NUMBER};
-  assign end_dword0  = action == ABORT ? {31'd0, abort_failed} : dword0;
-  assign end_silent  = action == HOLD;
-  wire ends = end_valid && end_ready;
+  wire ends = due && (gone || (action != PAGE && !waits)) && !end_valid && !queues_busy;
   wire acts = ends && !gone;
   assign over_valid = ends || burst_done;
 
@@ -251,12 +249,23 @@ module admin_engine #(
       half_reg[chosen] <= 1'b1;
     end
     if (over_valid) busy_reg[chosen] <= 1'b0;
+    was_due_reg <= is_due;
+    if (end_ready) end_valid <= 1'b0;
+    if (ends) begin
+      end_valid <= 1'b1;
+      end_context <= {chosen, ADMIN_NUMBER};
+      end_status <= status;
+      end_dword0 <= action == ABORT ? {31'd0, abort_failed} : dword0;
+      end_location <= location;
+      end_silent <= action == HOLD;
+    end
     if (deletes) dropped_reg[chosen] <= 1'b1;
     if (waits) from_reg <= chosen == FUNCTIONS[FUNCTION_WIDTH-1:0] - 1'b1 ? {FUNCTION_WIDTH{1'b0}} : chosen + 1'b1;
     for (i = 0; i < FUNCTIONS; i = i + 1) if (clear[i]) wait_reg[i] <= 7'd0;
     if (rst) begin
-      busy_reg <= {FUNCTIONS{1'b0}};
-      from_reg <= {FUNCTION_WIDTH{1'b0}};
+      end_valid <= 1'b0;
+      busy_reg  <= {FUNCTIONS{1'b0}};
+      from_reg  <= {FUNCTION_WIDTH{1'b0}};
     end
   end
 

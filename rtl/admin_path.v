@@ -78,7 +78,8 @@ module admin_path #(
     input  wire [            (1<<ROW_WIDTH)-1:0] submission_live,
     input  wire [            (1<<ROW_WIDTH)-1:0] completion_live,
     input  wire [(1<<ROW_WIDTH)*QUEUE_WIDTH-1:0] completion_queues,
-    // Makes and deletes queues
+    // Makes and deletes queues; not in this cycle
+    input  wire                                  queues_busy,
     output wire                                  create_submission_valid,
     output wire                                  create_completion_valid,
     output wire [                 ROW_WIDTH-1:0] create_row,
@@ -171,6 +172,7 @@ module admin_path #(
       .submission_live(submission_live),
       .completion_live(completion_live),
       .completion_queues(completion_queues),
+      .queues_busy(queues_busy),
       .create_submission_valid(create_submission_valid),
       .create_completion_valid(create_completion_valid),
       .create_row(create_row),

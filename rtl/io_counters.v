@@ -176,6 +176,8 @@ module io_counters #(
   wire wait_take = at_rest && any_wait;
   assign event_take = at_rest && !any_wait && event_valid;
 
+  // A field is read, what is added to it is found out, and it is written: a cycle each. The last of an event is written in
+  // the cycle before the next event's first is read.
   reg [63:0] memory[0:(1<<ADDRESS_WIDTH)-1];
   reg [63:0] old_reg;
   wire is_slack = field_reg == SLACK_READ || field_reg == SLACK_WRITTEN;
@@ -191,15 +193,22 @@ module io_counters #(
       default: summand = 64'd1;
     endcase
   end
-  wire write = clearing_reg || adds_reg;
-  wire [ADDRESS_WIDTH-1:0] write_address = clearing_reg ? clear_reg : {function_reg, field_reg};
-  wire [63:0] value = clearing_reg ? 64'd0 : old_reg + summand;
+  reg writes_reg;
+  reg [ADDRESS_WIDTH-1:0] write_address_reg;
+  reg [63:0] written_old_reg, summand_reg;
+  wire write = clearing_reg || writes_reg;
+  wire [ADDRESS_WIDTH-1:0] write_address = clearing_reg ? clear_reg : write_address_reg;
+  wire [63:0] value = clearing_reg ? 64'd0 : written_old_reg + summand_reg;
 
   always @(posedge clk) begin
     if (write) memory[write_address] <= value;
-    old_reg   <= memory[{function_reg, field}];
+    old_reg <= memory[{function_reg, field}];
     field_reg <= field;
-    adds_reg  <= left_reg != 16'd0;
+    adds_reg <= left_reg != 16'd0;
+    writes_reg <= adds_reg;
+    write_address_reg <= {function_reg, field_reg};
+    written_old_reg <= old_reg;
+    summand_reg <= summand;
     if (adds_reg && is_slack) carry_reg <= begins_unit;
     left_reg <= left_reg & (left_reg - 16'd1);
     if (event_take) {function_reg, length_reg, twice_reg, left_reg} <= next;
@@ -223,6 +232,7 @@ module io_counters #(
       clear_reg <= {ADDRESS_WIDTH{1'b0}};
       left_reg <= 16'd0;
       adds_reg <= 1'b0;
+      writes_reg <= 1'b0;
     end
   end
 

@@ -1,5 +1,7 @@
 //! Admin commands: what they lead to, and the pages they answer with.
 
+use std::collections::BTreeMap;
+
 use nvme_model::admin::{AdminAction, AdminBuffer, ControllerView, HostPiece, IoCounters, execute};
 use nvme_spec::{Status, SubmissionEntry};
 use rand::RngExt;
@@ -34,6 +36,21 @@ impl ControllerView for View<'_> {
     }
 }
 
+/// What the engine makes and deletes.
+const QUEUE_PORTS: [&str; 11] = [
+    "create_submission_valid",
+    "create_completion_valid",
+    "remove_submission_valid",
+    "remove_completion_valid",
+    "create_row",
+    "delete_row",
+    "create_address",
+    "create_last",
+    "create_completion_queue",
+    "create_interrupts",
+    "create_vector",
+];
+
 impl Bench {
     /// An admin command from its decoding to its answer.
     pub(crate) fn admin(&mut self) {
@@ -62,6 +79,7 @@ impl Bench {
             _ => {}
         }
         let mut bursts = Vec::new();
+        let mut queues = BTreeMap::new();
         for _ in 0..100 {
             self.module.evaluate();
             if self.module.get("burst_valid") == 1 {
@@ -90,17 +108,28 @@ impl Bench {
                 return;
             }
             if self.module.get("end_valid") == 1 {
-                self.answer(context, &sqe, action);
+                self.answer(context, &sqe, action, &queues);
                 return;
             }
+            queues = QUEUE_PORTS
+                .iter()
+                .map(|name| (*name, self.module.get(name)))
+                .collect();
             self.clock();
         }
         panic!("{sqe:?} has no answer");
     }
 
-    /// An answer without a page.
-    fn answer(&mut self, context: u64, sqe: &SubmissionEntry, action: AdminAction) {
+    /// An answer without a page; what the ports for the queues said in the cycle before, when it was formed.
+    fn answer(
+        &mut self,
+        context: u64,
+        sqe: &SubmissionEntry,
+        action: AdminAction,
+        queues: &BTreeMap<&str, u64>,
+    ) {
         let get = |name: &str| self.module.get(name);
+        let queue = |name: &str| queues[name];
         let row = (context >> 5) << 3;
         let (status, dword0) = match action {
             AdminAction::Complete { status, dword0, .. } => (status, dword0),
@@ -129,9 +158,9 @@ impl Bench {
                 address,
                 completion_queue_id,
             } => {
-                assert_eq!(get("create_completion_queue"), completion_queue_id.into());
+                assert_eq!(queue("create_completion_queue"), completion_queue_id.into());
                 assert_eq!(
-                    (get("create_last") + 1, get("create_address")),
+                    (queue("create_last") + 1, queue("create_address")),
                     (entries.into(), address)
                 );
                 (0, "create_row", queue_id)
@@ -143,14 +172,14 @@ impl Bench {
                 interrupt_vector,
             } => {
                 assert_eq!(
-                    (get("create_last") + 1, get("create_address")),
+                    (queue("create_last") + 1, queue("create_address")),
                     (entries.into(), address)
                 );
-                assert_eq!(get("create_interrupts") == 1, interrupt_vector.is_some());
+                assert_eq!(queue("create_interrupts") == 1, interrupt_vector.is_some());
                 assert_eq!(
-                    get("create_vector"),
+                    queue("create_vector"),
                     interrupt_vector
-                        .unwrap_or(get("create_vector") as u16)
+                        .unwrap_or(queue("create_vector") as u16)
                         .into()
                 );
                 (1, "create_row", queue_id)
@@ -161,13 +190,13 @@ impl Bench {
         };
         for (number, name) in does.iter().enumerate() {
             assert_eq!(
-                get(&format!("{name}_valid")) == 1,
+                queue(&format!("{name}_valid")) == 1,
                 number == done,
                 "{sqe:?}: {name}"
             );
         }
         if done < does.len() {
-            assert_eq!(get(row_port), row | u64::from(queue_id), "{sqe:?}");
+            assert_eq!(queue(row_port), row | u64::from(queue_id), "{sqe:?}");
         }
         let silent = get("end_silent") == 1;
         self.module.set("note_context", context);
