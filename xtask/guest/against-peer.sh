@@ -31,10 +31,10 @@ iops() {
         --bs=4k --size=32m --time_based --runtime=1 --minimal | awk -F ';' '/^3;/ { print $8 }'
 }
 
-# ratio DEPTH: the median of fifteen rounds, ours first in every other.
+# ratio DEPTH: the median of nine rounds, ours first in every other.
 ratio() {
     rm -f /tmp/rounds
-    for round in $(seq 15); do
+    for round in $(seq 9); do
         if [ $((round % 2)) = 0 ]; then
             a=$(iops ours "$1")
             b=$(iops peer "$1")
@@ -45,8 +45,8 @@ ratio() {
         echo "$a $b" | tee -a /tmp/rounds
     done
     awk '{ print $1 / $2, $1, $2 }' /tmp/rounds | sort -n >/tmp/sorted
-    figure "ratio-depth-$1" "$(awk 'NR == 8 { printf "%.2f", $1 }' /tmp/sorted)"
-    detail "$(awk 'NR == 1 { low = $1 } NR == 8 { mid = $0 } { high = $1 }
+    figure "ratio-depth-$1" "$(awk 'NR == 5 { printf "%.2f", $1 }' /tmp/sorted)"
+    detail "$(awk 'NR == 1 { low = $1 } NR == 5 { mid = $0 } { high = $1 }
         END { split(mid, m); printf "%.2f (%.2f to %.2f): %d against %d IOPS", m[1], low, high, m[2], m[3] }' /tmp/sorted)"
 }
 
