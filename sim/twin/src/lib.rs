@@ -11,13 +11,16 @@
 //! | `locks` | the rules of the range lock |
 //! | `cycles` | latencies and throughput side by side |
 //! | `check`, `shrink` | one script, and the shortest that still shows a mismatch |
+//! | `events`, `diverge` | what passes the ports, and where the twins begin to differ in time |
 //! | `show`, `report` | scripts and figures for people and machines |
 //! | `spoiled` | twins with mistakes put in |
 
 pub mod check;
 mod compare;
 pub mod cycles;
+pub mod diverge;
 mod drive;
+pub mod events;
 pub mod generate;
 mod locks;
 mod oracle;

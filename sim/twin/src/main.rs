@@ -4,12 +4,18 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use nvme_twin::check::{Twin, check};
-use nvme_twin::generate::{Limits, script};
+use nvme_twin::diverge::diverge;
+use nvme_twin::generate::{Limits, Only, script};
 use nvme_twin::report::Report;
 use nvme_twin::show::describe;
 use nvme_twin::shrink::shrink;
 use nvme_twin::spoiled::{Mistake, spoiled_model};
+use nvme_twin::script::Mix;
 use nvme_twin::twins::{Make, model};
+
+/// Events shown before and after the first that differs.
+const AROUND: usize = 30;
+
 
 /// Random command mixes on the cycle model and on the Verilog: do they do the same?
 ///
@@ -51,6 +57,16 @@ struct Arguments {
     /// Random stalls at every port of the Verilog: always, or never; by default the seed says
     #[arg(long, value_name = "BOOL")]
     stalls: Option<bool>,
+    /// Only commands that move data, nothing that goes wrong: reads, writes, compares, pairs, or moves for all four
+    #[arg(long, value_name = "KIND", value_parser = only, default_value = "everything")]
+    only: Only,
+    /// One function, or at most so many
+    #[arg(long, value_name = "N")]
+    functions: Option<usize>,
+    /// Print where the ports of both twins begin to differ in time: a line for each seed, and with --replay the events
+    /// around it
+    #[arg(long)]
+    diverge: bool,
     /// The second twin
     #[arg(long, default_value = "rtl", value_name = "TWIN")]
     against: Against,
@@ -71,6 +87,14 @@ fn mistake(name: &str) -> Result<Mistake, String> {
     let found = Mistake::ALL.iter().find(|(known, _)| *known == name);
     found.map(|(_, mistake)| *mistake).ok_or_else(|| {
         let names: Vec<&str> = Mistake::ALL.iter().map(|(name, _)| *name).collect();
+        format!("there is: {}", names.join(", "))
+    })
+}
+
+fn only(name: &str) -> Result<Only, String> {
+    let found = Only::ALL.iter().find(|(known, _)| *known == name);
+    found.map(|(_, only)| *only).ok_or_else(|| {
+        let names: Vec<&str> = Only::ALL.iter().map(|(name, _)| *name).collect();
         format!("there is: {}", names.join(", "))
     })
 }
@@ -111,6 +135,9 @@ fn main() -> ExitCode {
         name,
         make: &*second,
     };
+    if arguments.diverge {
+        return divergences(&arguments, &one, &other);
+    }
     let report = match arguments.replay {
         Some(seed) => replay(seed, &arguments, &one, &other),
         None => campaign(&arguments, &one, &other),
@@ -129,7 +156,40 @@ fn limits(arguments: &Arguments) -> Limits {
         most_bytes: arguments.most_bytes,
         commands: arguments.commands,
         stalls: arguments.stalls,
+        only: arguments.only,
+        functions: arguments.functions,
     }
+}
+
+/// Where the ports begin to differ: of mixes that are compared in cycles.
+fn divergences(arguments: &Arguments, one: &Twin<'_>, other: &Twin<'_>) -> ExitCode {
+    let seeds = match arguments.replay {
+        Some(seed) => seed..=seed,
+        None => arguments.first_seed..=arguments.first_seed + arguments.seeds.saturating_sub(1),
+    };
+    let (mut exact, mut compared) = (0, 0);
+    for seed in seeds {
+        let script = script(seed, limits(arguments));
+        let is_compared = script.setup.mix == Mix::ConflictFree && script.setup.stalls.is_none();
+        if arguments.replay.is_some() {
+            eprintln!("{}", describe(&script));
+        } else if !is_compared {
+            continue;
+        }
+        compared += 1;
+        match diverge(&script, one, other, AROUND) {
+            None => exact += 1,
+            Some((at, events)) if arguments.replay.is_some() => {
+                println!("cycle {at}: {}, {}\n{events}", one.name, other.name);
+            }
+            Some((at, events)) => {
+                let lines = events.lines().filter(|line| line.contains('>'));
+                println!("seed {seed}, cycle {at}: {}", lines.collect::<Vec<_>>().join(" | "));
+            }
+        }
+    }
+    println!("{exact} of {compared} seeds: everything in the same cycles");
+    ExitCode::SUCCESS
 }
 
 /// All seeds; the first that goes wrong is made short.

@@ -1,7 +1,7 @@
 //! The check can fail: mistakes are put into one twin, and it must notice and make the script short.
 
 use nvme_twin::check::{Twin, check};
-use nvme_twin::generate::{Limits, script};
+use nvme_twin::generate::{Limits, Only, script};
 use nvme_twin::shrink::shrink;
 use nvme_twin::spoiled::{Mistake, spoiled_model};
 use nvme_twin::twins::{Make, model, model_with};
@@ -12,6 +12,8 @@ const LIMITS: Limits = Limits {
     most_bytes: 32 << 10,
     commands: 30,
     stalls: None,
+    only: Only::Everything,
+    functions: None,
 };
 
 fn model_against<'a>(other: &'a Make) -> [Twin<'a>; 2] {

@@ -18,8 +18,8 @@ use pcie_host::endpoint::Cycle;
 use pcie_host::{DmaFault, DmaFaultReason, Host, Violation, ViolationKind};
 
 use crate::outcome::{Outcome, RoundOutcome};
-use crate::script::{Group, Round, Script, UpheavalKind};
-use crate::twins::{IO_QUEUES, Make, Probe};
+use crate::script::{Group, Round, Script, Setup, UpheavalKind};
+use crate::twins::{Device, IO_QUEUES, Probe};
 use function::Function;
 use memory::{Placed, is_hole};
 pub(crate) use memory::{UNTOUCHED, initial};
@@ -36,7 +36,7 @@ thread_local! {
 }
 
 /// Runs a script on a twin. A panic (of the twin, of a check that the host makes) is an outcome.
-pub(crate) fn run(script: &Script, make: &Make) -> Outcome {
+pub(crate) fn run(script: &Script, make: &dyn Fn(&Setup) -> Device) -> Outcome {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let usual = std::panic::take_hook();
@@ -71,7 +71,7 @@ struct Drive<'a> {
 }
 
 impl<'a> Drive<'a> {
-    fn new(script: &'a Script, make: &Make) -> Self {
+    fn new(script: &'a Script, make: &dyn Fn(&Setup) -> Device) -> Self {
         let setup = &script.setup;
         let device = make(setup);
         let virtual_functions = device.endpoint.virtual_functions();

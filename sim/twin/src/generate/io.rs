@@ -4,7 +4,7 @@ use nvme_spec::command::CDW12_FORCE_UNIT_ACCESS;
 use nvme_spec::{Fuse, Status, SubmissionEntry};
 use rand::RngExt;
 
-use super::Generator;
+use super::{Generator, Only};
 use crate::script::{Command, Data, Expect};
 
 /// Largest Compare whose data may be spoiled, and largest pair: what is compared as one.
@@ -13,7 +13,15 @@ pub(super) const UNIT_BYTES: u32 = 16_384;
 impl Generator {
     /// A command, a pair, or something that looks like one.
     pub(super) fn io(&mut self, races: bool) -> Vec<Command> {
-        match self.random.random_range(0..100) {
+        let among = match self.limits.only {
+            Only::Everything => 0..100,
+            Only::Moves => 0..86,
+            Only::Reads => 0..32,
+            Only::Writes => 32..60,
+            Only::Compares => 60..70,
+            Only::Pairs => 70..86,
+        };
+        match self.random.random_range(among) {
             0..32 => self.read(races).into_iter().collect(),
             32..60 => self.write(races).into_iter().collect(),
             60..70 => self.compare(races).into_iter().collect(),
@@ -42,6 +50,11 @@ impl Generator {
         self.command(entry, None)
     }
 
+    /// Is something wrong with a command's memory, in so many of a hundred?
+    fn spoils(&mut self, percent: u32) -> bool {
+        self.limits.only == Only::Everything && self.chance(percent)
+    }
+
     fn blocks_of(&self, bytes: u32) -> u32 {
         bytes / self.setup.block_bytes
     }
@@ -51,7 +64,7 @@ impl Generator {
         let count = self.blocks_of(bytes);
         let lba = self.blocks.claim(&mut self.random, count, false, true)?;
         let mut data = self.data(bytes, vec![]);
-        if self.chance(6) {
+        if self.spoils(6) {
             data.spoil = self.spoil_of_read(&data);
         }
         Some(self.command(SubmissionEntry::read(lba, count), Some(data)))
@@ -63,7 +76,7 @@ impl Generator {
         let lba = self.blocks.claim(&mut self.random, count, true, false)?;
         let tags = self.blocks.new_tags(&mut self.random, lba, count);
         let mut data = self.data(bytes, tags);
-        if !races && self.chance(8) {
+        if !races && self.spoils(8) {
             data.spoil = Some(self.spoil(&data));
         }
         let certain = !races && !data.spoil.is_some_and(crate::script::Spoil::is_fatal);
@@ -77,7 +90,7 @@ impl Generator {
     }
 
     pub(super) fn compare(&mut self, races: bool) -> Option<Command> {
-        let spoiled = !races && self.chance(8);
+        let spoiled = !races && self.spoils(8);
         let bytes = self.bytes(if spoiled { UNIT_BYTES } else { u32::MAX });
         let count = self.blocks_of(bytes);
         let lba = self.blocks.claim(&mut self.random, count, false, true)?;
@@ -110,7 +123,7 @@ impl Generator {
         let mut compared = self.compared(lba, count);
         let tags = self.blocks.new_tags(&mut self.random, lba, count);
         let mut written = self.data(bytes, tags);
-        if !races {
+        if !races && self.limits.only == Only::Everything {
             match self.random.random_range(0..20) {
                 0 => compared.spoil = Some(self.spoil(&compared)),
                 1 => written.spoil = Some(self.spoil(&written)),

@@ -14,6 +14,36 @@ use crate::script::{Group, Mix, Round, Script, Setup, Upheaval, UpheavalKind};
 use blocks::Blocks;
 pub use blocks::first_tag;
 
+/// Which commands a script has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Only {
+    /// All that there are, with errors, resets and Aborts.
+    #[default]
+    Everything,
+    /// Reads, Writes, Compares and pairs that are carried out, and nothing else.
+    Moves,
+    /// Of these, Reads.
+    Reads,
+    /// Writes.
+    Writes,
+    /// Compares.
+    Compares,
+    /// Pairs.
+    Pairs,
+}
+
+impl Only {
+    /// All of them, with the names that the command line has for them.
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("everything", Self::Everything),
+        ("moves", Self::Moves),
+        ("reads", Self::Reads),
+        ("writes", Self::Writes),
+        ("compares", Self::Compares),
+        ("pairs", Self::Pairs),
+    ];
+}
+
 /// What scripts may hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -23,6 +53,10 @@ pub struct Limits {
     pub commands: usize,
     /// Random stalls at every port, whatever the seed says.
     pub stalls: Option<bool>,
+    /// Only such commands.
+    pub only: Only,
+    /// At most so many functions.
+    pub functions: Option<usize>,
 }
 
 impl Default for Limits {
@@ -31,6 +65,8 @@ impl Default for Limits {
             most_bytes: 128 << 10,
             commands: 80,
             stalls: None,
+            only: Only::Everything,
+            functions: None,
         }
     }
 }
@@ -101,7 +137,10 @@ impl Generator {
     }
 
     fn rounds(&mut self) -> Vec<Round> {
-        let mut rounds = vec![self.listen()];
+        let mut rounds = match self.limits.only {
+            Only::Everything => vec![self.listen()],
+            _ => vec![],
+        };
         while self.left > 0 && self.bytes_left > 0 {
             rounds.push(self.round());
         }
@@ -129,7 +168,8 @@ impl Generator {
     fn round(&mut self) -> Round {
         let conflicting = self.setup.mix == Mix::Conflicting;
         let serial = !conflicting && self.chance(30);
-        let upheaval = if !serial && self.chance(25) {
+        let everything = self.limits.only == Only::Everything;
+        let upheaval = if !serial && everything && self.chance(25) {
             Some(self.upheaval())
         } else {
             None
@@ -145,23 +185,27 @@ impl Generator {
             made += group.commands.len().max(1);
             groups.push(group);
         }
-        if !serial && self.chance(15) {
+        if !serial && everything && self.chance(15) {
             groups.extend(self.racing_abort(&mut made));
         }
         self.blocks.end_round();
-        let doorbells = self.wrong_doorbells(upheaval.as_ref());
+        let doorbells = if everything {
+            self.wrong_doorbells(upheaval.as_ref())
+        } else {
+            vec![]
+        };
         Round {
             serial,
             groups,
             doorbells,
             upheaval,
-            look: self.chance(40),
+            look: everything && self.chance(40),
         }
     }
 
     fn group(&mut self, upheaval: Option<&Upheaval>) -> Group {
         let function = self.function();
-        let admin = self.chance(8);
+        let admin = self.limits.only == Only::Everything && self.chance(8);
         let queue = if admin { 0 } else { self.queue(function) };
         let races = upheaval.is_some_and(|upheaval| upheaval.hits(function, queue));
         let mut commands = if admin {

@@ -21,6 +21,7 @@ pub(super) fn setup(random: &mut Pcg64Mcg, seed: u64, limits: &Limits) -> Setup 
         Mix::ConflictFree
     };
     let functions = choose(random, &[1, 1, 2, 2, 3, 3, 4, 5, 7, 7]);
+    let functions = functions.min(limits.functions.unwrap_or(usize::MAX)).max(1);
     let block_bytes = choose(random, &[4096, 4096, 4096, 512]);
     let most_queues = choose(random, &[1, 2, 4, 4]);
     let stalls = limits.stalls.unwrap_or_else(|| random.random_bool(0.25));
