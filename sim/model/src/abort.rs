@@ -69,7 +69,7 @@ impl Model {
             context.queue == queue_id && context.kind != Kind::Admin && (hits(0) || hits(1))
         })?;
         let context = &mut self.contexts[target];
-        let moves = |phase| matches!(phase, Phase::Reading | Phase::Writing);
+        let moves = |phase| matches!(phase, Phase::Reading | Phase::Writing | Phase::Moved);
         let too_late = context.failed
             || context.wrote
             || context.ended_halves > 0

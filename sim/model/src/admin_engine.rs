@@ -138,7 +138,12 @@ impl Model {
                 address,
                 interrupt_vector,
             } => {
-                row.completion[usize::from(queue_id)].create(address, entries, interrupt_vector);
+                self.room_changes(function, queue_id, self.now + 1);
+                self.functions[function].completion[usize::from(queue_id)].create(
+                    address,
+                    entries,
+                    interrupt_vector,
+                );
                 self.finish(id);
             }
             AdminAction::CreateSubmissionQueue {
@@ -179,7 +184,7 @@ impl Model {
                     dword0: 0,
                     status,
                 });
-                self.post_deferred(function);
+                self.tell_events(function);
                 self.finish(id);
             }
             AdminAction::HoldAsyncEvent => {
@@ -232,41 +237,41 @@ impl Model {
                     status: Status::SUCCESS,
                 });
         }
-        self.post_deferred(function);
+        self.tell_events(function);
     }
 
-    /// Posts completions that have waited for a slot of the admin completion queue.
-    pub(crate) fn post_deferred(&mut self, function: usize) {
-        let mut posted = 0;
-        while let Some(deferred) = self.functions[function].deferred.front().copied() {
-            if !self.functions[function].completion[0].reserve(1) {
-                break;
-            }
-            self.functions[function].completion[0].reserved -= 1;
-            self.functions[function].deferred.pop_front();
-            let DeferredCompletion {
-                command_id,
-                dword0,
-                status,
-            } = deferred;
-            let do_not_retry = false;
-            self.post(
-                function,
-                0,
-                Ended {
-                    command_id,
-                    status,
-                    dword0,
-                    do_not_retry,
-                    doorbell_at: self.now,
-                },
-            );
-            posted += 1;
+    /// Has completions posted that no context stands for, when there are any.
+    pub(crate) fn tell_events(&mut self, function: usize) {
+        if !self.functions[function].deferred.is_empty() {
+            self.completer.events |= 1 << function;
+            self.kick_completions(self.now);
         }
-        if posted > 0
-            && let Some(vector) = self.functions[function].completion[0].vector
-        {
-            self.interrupt(function, 0, vector, posted);
+    }
+
+    /// Posts the first completion that has waited for a slot of the admin completion queue.
+    pub(crate) fn post_deferred(&mut self, function: usize) -> bool {
+        let row = &mut self.functions[function];
+        let Some(deferred) = row.deferred.front().copied() else {
+            return false;
+        };
+        if !row.completion[0].can_reserve(1) {
+            return false;
         }
+        row.deferred.pop_front();
+        let DeferredCompletion {
+            command_id,
+            dword0,
+            status,
+        } = deferred;
+        let ended = Ended {
+            command_id,
+            status,
+            dword0,
+            do_not_retry: false,
+            doorbell_at: self.now,
+        };
+        self.post(function, 0, ended);
+        self.tell_events(function);
+        true
     }
 }

@@ -11,8 +11,9 @@ use crate::schedule::NEVER;
 pub(crate) enum ReadPurpose {
     /// Data of a Read, into this staging buffer.
     Staging(u8),
-    /// Compared with what the host sent, from `offset` of the buffer memory on.
-    Compare { offset: u32 },
+    /// Compared with what the host sent, from `offset` of the buffer memory on; it takes a staging
+    /// buffer, too.
+    Compare { staging: u8, offset: u32 },
 }
 
 /// A read burst on R.
@@ -70,7 +71,8 @@ impl Axi {
     /// the one in which it does.
     pub(crate) fn read(&mut self, mut burst: ReadBurst, first_beat: Cycle) -> Cycle {
         let start = first_beat.max(self.r_busy_until);
-        burst.end = start + self.beats(burst.length_bytes);
+        let skipped = (burst.medium_offset % u64::from(self.beat_bytes)) as u32;
+        burst.end = start + self.beats(skipped + burst.length_bytes);
         self.r_busy_until = burst.end;
         self.reads.push_back(burst);
         start

@@ -1,4 +1,8 @@
+//! The completion engine: one CQE or message a cycle.
+//!
 //! The end of a command: counters, error log, its CQE (and the interrupt behind it), its context.
+
+use std::collections::VecDeque;
 
 use nvme_spec::opcode::nvm;
 use nvme_spec::{CompletionEntry, Status};
@@ -10,6 +14,7 @@ use crate::context::{Kind, Phase};
 use crate::function::AdminWait;
 use crate::model::Model;
 use crate::rq::SmallTlp;
+use crate::schedule::{Engine, NEVER};
 use crate::trace::{CommandTrace, LockEvent, LockStep};
 
 /// What a CQE says beside its queue.
@@ -21,6 +26,58 @@ pub(crate) struct Ended {
     pub(crate) do_not_retry: bool,
     /// For the trace.
     pub(crate) doorbell_at: Cycle,
+}
+
+/// What the engine does next.
+#[derive(Clone, Copy, Debug, Default)]
+enum State {
+    /// The CQE of a command, or the first of a pair.
+    #[default]
+    First,
+    /// The second CQE of a pair; so many were posted before.
+    Second { id: u16, posted: u32 },
+    /// The message behind CQEs.
+    Interrupt {
+        function: usize,
+        queue: u16,
+        vector: u16,
+        posted: u32,
+    },
+}
+
+/// Commands that have ended, by who says so, each from a cycle on.
+#[derive(Debug, Default)]
+pub(crate) struct Completer {
+    state: State,
+    /// The first cycle that is not taken.
+    free_from: Cycle,
+    sent: VecDeque<(Cycle, u16)>,
+    ended: VecDeque<(Cycle, u16)>,
+    admin: VecDeque<(Cycle, u16)>,
+    /// Halves of pairs that have waited for a slot.
+    parked: VecDeque<(Cycle, u16)>,
+    /// Functions with events to be told.
+    pub(crate) events: u32,
+}
+
+impl Completer {
+    fn next(&self, now: Cycle) -> Cycle {
+        if !matches!(self.state, State::First) || self.events != 0 {
+            return now + 1;
+        }
+        let queues = [&self.sent, &self.ended, &self.admin, &self.parked];
+        let firsts = queues.into_iter().filter_map(|queue| queue.front());
+        let next = firsts.fold(NEVER, |next, entry| next.min(entry.0));
+        next.max(now + 1)
+    }
+
+    /// The function's messages are of no use any more.
+    pub(crate) fn forget_function(&mut self, function: usize) {
+        self.events &= !(1 << function);
+        if matches!(self.state, State::Interrupt { function: owner, .. } if owner == function) {
+            self.state = State::First;
+        }
+    }
 }
 
 /// Would the same I/O command fail again (CQE bit DNR)?
@@ -36,8 +93,40 @@ fn fails_again(status: Status) -> bool {
 }
 
 impl Model {
-    /// Ends a command with its status: posts its completions, frees its context.
+    /// A command of the segment engine has ended: its CQE is next in the next cycle.
+    pub(crate) fn finish_ended(&mut self, id: u16) {
+        self.conclude(id);
+        self.completer.ended.push_back((self.now + 1, id));
+        self.kick_completions(self.now + 1);
+    }
+
+    /// The last data of a command have left.
+    pub(crate) fn finish_sent(&mut self, id: u16) {
+        self.conclude(id);
+        self.completer.sent.push_back((self.now, id));
+        self.kick_completions(self.now);
+    }
+
+    /// An admin command, or one that has failed, has ended.
     pub(crate) fn finish(&mut self, id: u16) {
+        self.conclude(id);
+        let completer = &mut self.completer;
+        let queue = if self.contexts[id].kind == Kind::Admin {
+            &mut completer.admin
+        } else {
+            &mut completer.ended
+        };
+        queue.push_back((self.now, id));
+        self.kick_completions(self.now);
+    }
+
+    pub(crate) fn kick_completions(&mut self, at: Cycle) {
+        self.schedule
+            .no_later_than(Engine::Completions, at.max(self.completer.free_from));
+    }
+
+    /// Settles how a command has ended.
+    fn conclude(&mut self, id: u16) {
         let context = &mut self.contexts[id];
         debug_assert!(context.is_quiet() && !context.doomed, "{context:?}");
         let second = context.status[1];
@@ -48,67 +137,158 @@ impl Model {
         {
             context.status[1] = Status::ABORTED_FAILED_FUSED;
         }
+        context.delayed += 1;
         self.count(id);
-        self.post_halves(id);
     }
 
-    /// Posts what a command has not posted yet, as far as its completion queue has slots, then frees
-    /// its context.
-    pub(crate) fn post_halves(&mut self, id: u16) {
-        let context = &self.contexts[id];
+    /// One CQE, or the message behind one.
+    pub(crate) fn run_completions(&mut self) {
+        if self.completer.free_from <= self.now {
+            match std::mem::take(&mut self.completer.state) {
+                State::First => self.complete_next(),
+                State::Second { id, posted } => self.complete_half(id, posted),
+                State::Interrupt {
+                    function,
+                    queue,
+                    vector,
+                    posted,
+                } => {
+                    self.completer.free_from = self.now + 1;
+                    self.interrupt(function, queue, vector, posted);
+                }
+            }
+        }
+        let next = self.completer.next(self.now);
+        self.schedule
+            .set(Engine::Completions, next.max(self.completer.free_from));
+    }
+
+    /// The command whose CQE is next: one whose data have been sent, one of the segment engine, an admin
+    /// command, a half that has waited for its slot, an event.
+    fn complete_next(&mut self) {
+        let (now, completer) = (self.now, &mut self.completer);
+        let due = |entry: &mut (Cycle, u16)| entry.0 <= now;
+        let next = completer
+            .sent
+            .pop_front_if(due)
+            .or_else(|| completer.ended.pop_front_if(due))
+            .or_else(|| completer.admin.pop_front_if(due))
+            .or_else(|| completer.parked.pop_front_if(due));
+        if let Some((_, id)) = next {
+            self.complete_half(id, 0);
+        } else if completer.events != 0 {
+            let function = completer.events.trailing_zeros() as usize;
+            completer.events &= completer.events - 1;
+            if self.post_deferred(function) {
+                self.completer.free_from = now + 1;
+                if let Some(vector) = self.functions[function].completion[0].vector {
+                    self.completer.state = State::Interrupt {
+                        function,
+                        queue: 0,
+                        vector,
+                        posted: 1,
+                    };
+                }
+            }
+        }
+    }
+
+    /// Posts the next half of a command; a pair's second one follows, then the message.
+    fn complete_half(&mut self, id: u16, mut posted: u32) {
+        let context = &mut self.contexts[id];
         let (function, queue) = (usize::from(context.function), context.queue);
+        if context.doomed {
+            context.delayed -= 1;
+            return self.try_end(id);
+        }
         let row = &self.functions[function];
-        let completion = usize::from(row.submission[usize::from(queue)].completion_queue);
-        let mut posted = 0;
-        while self.contexts[id].ended_halves < self.contexts[id].completions {
-            let context = &mut self.contexts[id];
-            let half = usize::from(context.ended_halves);
-            let slots = &mut self.functions[function].completion[completion];
-            if context.slots > 0 {
-                context.slots -= 1;
-                slots.reserved -= 1;
-            } else if slots.can_reserve(1) {
-                // It is taken at once.
-            } else {
-                self.functions[function].completion_wait |= 1 << self.contexts.index(id);
-                break;
+        let completion_queue = row.submission[usize::from(queue)].completion_queue;
+        let half = usize::from(context.ended_halves);
+        let has_slot = context.slots > 0;
+        if !has_slot && !row.completion[usize::from(completion_queue)].can_reserve(1) {
+            return self.park(id, completion_queue);
+        }
+        self.completer.free_from = self.now + 1;
+        let context = &mut self.contexts[id];
+        context.ended_halves += 1;
+        let posts = context.posts >> half & 1 == 1;
+        if has_slot {
+            context.slots -= 1;
+            if !posts {
+                self.room_changes(function, completion_queue, self.now + 1);
             }
-            context.ended_halves += 1;
-            if context.posts >> half & 1 == 0 {
-                continue;
-            }
-            let status = context.status[half];
-            let admin = context.kind == Kind::Admin;
-            let ended = Ended {
-                command_id: context.sqe[half].command_id(),
-                status,
-                dword0: context.dword0,
-                do_not_retry: if admin {
-                    context.do_not_retry
-                } else {
-                    fails_again(status)
-                },
-                doorbell_at: context.doorbell_at[half],
-            };
-            if !status.is_success() && !admin {
-                self.log_error(id, half, status);
-            }
-            self.post(function, queue, ended);
+            self.functions[function].completion[usize::from(completion_queue)].reserved -= 1;
+        } else {
+            self.functions[function].completion[usize::from(completion_queue)].half_waits = false;
+        }
+        if posts {
+            self.post_half(id, half);
             posted += 1;
         }
-        if posted > 0
-            && let Some(vector) = self.functions[function].completion[completion].vector
-        {
-            self.interrupt(function, queue, vector, posted);
-        }
-        if self.contexts[id].ended_halves == self.contexts[id].completions {
+        let context = &mut self.contexts[id];
+        if context.ended_halves < context.completions {
+            if context.slots == 0 {
+                // The smallest queue: the second half waits for the host.
+                self.functions[function].completion[usize::from(completion_queue)].half_waits =
+                    true;
+                self.park(id, completion_queue);
+            } else {
+                self.completer.state = State::Second { id, posted };
+                return;
+            }
+        } else {
+            context.delayed -= 1;
             self.end(id);
+        }
+        if posted > 0
+            && let Some(vector) =
+                self.functions[function].completion[usize::from(completion_queue)].vector
+        {
+            self.completer.state = State::Interrupt {
+                function,
+                queue,
+                vector,
+                posted,
+            };
         }
     }
 
-    /// A completion queue has slots again: posts what waited for one.
+    /// A half waits for a slot of its completion queue.
+    fn park(&mut self, id: u16, completion_queue: u16) {
+        let function = usize::from(self.contexts[id].function);
+        self.functions[function].completion_wait |= 1 << self.contexts.index(id);
+        self.post_waiting(function, completion_queue);
+    }
+
+    fn post_half(&mut self, id: u16, half: usize) {
+        let context = &self.contexts[id];
+        let (function, queue) = (usize::from(context.function), context.queue);
+        let status = context.status[half];
+        let admin = context.kind == Kind::Admin;
+        let ended = Ended {
+            command_id: context.sqe[half].command_id(),
+            status,
+            dword0: context.dword0,
+            do_not_retry: if admin {
+                context.do_not_retry
+            } else {
+                fails_again(status)
+            },
+            doorbell_at: context.doorbell_at[half],
+        };
+        if !status.is_success() && !admin {
+            self.log_error(id, half, status);
+        }
+        self.post(function, queue, ended);
+    }
+
+    /// A completion queue may have slots again: what waited for one is posted.
     pub(crate) fn post_waiting(&mut self, function: usize, completion_queue: u16) {
-        let mut waiting = self.functions[function].completion_wait;
+        let row = &self.functions[function];
+        if !row.completion[usize::from(completion_queue)].can_reserve(1) {
+            return;
+        }
+        let mut waiting = row.completion_wait;
         while waiting != 0 {
             let id = self
                 .contexts
@@ -117,13 +297,19 @@ impl Model {
             let queue = usize::from(self.contexts[id].queue);
             if self.functions[function].submission[queue].completion_queue == completion_queue {
                 self.functions[function].completion_wait &= !(1 << self.contexts.index(id));
-                self.post_halves(id);
+                // It is found, and then offered.
+                let at = self.now + 2;
+                self.completer.parked.push_back((at, id));
+                self.kick_completions(at);
             }
         }
     }
 
     /// Writes a CQE into the next slot of the queue's completion queue.
     pub(crate) fn post(&mut self, function: usize, queue: u16, ended: Ended) {
+        let completion_queue =
+            self.functions[function].submission[usize::from(queue)].completion_queue;
+        self.room_changes(function, completion_queue, self.now + 1);
         let row = &mut self.functions[function];
         let submission = &row.submission[usize::from(queue)];
         let head = submission.head as u16;
@@ -202,7 +388,7 @@ impl Model {
         if !doomed {
             row.submission[queue].in_flight -= 1;
             if row.ready_queues != 0 {
-                self.kick_dispatch();
+                self.kick_dispatch_at(self.now + 1);
             }
         }
         if self.functions[function].admin_wait == AdminWait::ContextEnds(id) {
@@ -230,20 +416,23 @@ impl Model {
 
     /// Takes a context out of every arbiter and waiting set.
     pub(crate) fn withdraw(&mut self, id: u16) {
-        let function = usize::from(self.contexts[id].function);
-        self.functions[function]
-            .lock_wait
-            .retain(|other| *other != id);
-        self.set_buffer_wait(id, false);
-        self.set_data_ready(id, false);
-        self.set_read_ready(id, false);
+        self.forget_lock_wait(id);
+        self.forget_buffer_wait(id);
+        let context = &self.contexts[id];
+        let (function, queue) = (usize::from(context.function), usize::from(context.queue));
+        self.data_turns.remove(function, queue, id);
+        self.read_turns.remove(function, queue, id);
         self.prp_wait.retain(|waiting| *waiting != id);
-        if self.data_job.is_some_and(|job| job.context == id) {
-            self.data_job = None;
-        }
+        self.list_read = self.list_read.filter(|(_, listed)| *listed != id);
+        self.data_job = self.data_job.filter(|job| job.context != id);
         for segment in &mut self.contexts[id].segments {
             segment.to_request = 0;
+            if segment.phase == Phase::Locking {
+                segment.phase = Phase::Filled;
+            }
         }
+        self.kick_reads();
+        self.schedule.no_later_than(Engine::Lists, self.now);
     }
 
     /// Gives up locks that a failed or doomed context awaits or reads under, once no AXI burst needs
@@ -253,12 +442,11 @@ impl Model {
             return;
         }
         for index in 0..2 {
-            let context = &mut self.contexts[id];
-            let segment = &mut context.segments[index];
+            let segment = &mut self.contexts[id].segments[index];
             if matches!(segment.phase, Phase::Waiting | Phase::Reading) {
                 segment.phase = Phase::Filled;
-                let (function, row) = (usize::from(context.function), segment.row);
-                self.release_row(function, row);
+                let row = segment.row;
+                self.release_row(row);
             }
         }
     }

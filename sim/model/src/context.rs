@@ -38,14 +38,18 @@ pub(crate) enum Phase {
     Buffers,
     /// Host reads are being sent or awaited.
     Fetching,
-    /// All data are in the buffers; waits for a row of the range lock.
+    /// All data are in the buffers.
     Filled,
+    /// Waits for a row of the range lock.
+    Locking,
     /// In the range lock's table, waiting for older conflicting rows.
     Waiting,
     /// Holds its lock and reads the medium (Read, Compare, first half of a pair).
     Reading,
     /// Holds its lock and writes the medium.
     Writing,
+    /// Through with the medium.
+    Moved,
 }
 
 /// A piece of a command that is buffered, locked and moved as one: at most the atomic unit.
@@ -109,6 +113,8 @@ pub(crate) struct Context {
     /// The set whose PRP list is being fetched.
     pub(crate) walking: u8,
     pub(crate) segments: [Segment; 2],
+    /// The newest segment is being asked for, or waits for its buffers.
+    pub(crate) is_asking: bool,
     /// Start of the next segment.
     pub(crate) next_segment: u32,
     /// Bytes of the medium asked for, within the segment that is Reading.
@@ -130,8 +136,6 @@ pub(crate) struct Context {
     pub(crate) do_not_retry: bool,
     /// Which field of the command was wrong.
     pub(crate) rejection: Option<Rejection>,
-    /// Earliest cycle of its next AR: its lock has been granted by then.
-    pub(crate) ready_at: Cycle,
     /// Something of it is in the medium already.
     pub(crate) wrote: bool,
     /// Arrival of the doorbells that handed the SQEs over, when latencies are traced.
@@ -159,6 +163,7 @@ impl Context {
             fetched_sets: 1,
             walking: 0,
             segments: [Segment::default(); 2],
+            is_asking: false,
             next_segment: 0,
             read_issued: 0,
             differs: false,
@@ -170,7 +175,6 @@ impl Context {
             dword0: 0,
             do_not_retry: false,
             rejection: None,
-            ready_at: 0,
             wrote: false,
             doorbell_at: [0; 2],
         }
@@ -241,6 +245,7 @@ impl Contexts {
         row.ended_halves = 0;
         row.doomed = false;
         row.segments = [Segment::default(); 2];
+        row.is_asking = false;
         row.next_segment = 0;
         row.read_issued = 0;
         row.differs = false;

@@ -7,7 +7,6 @@ use nvme_spec::{ALL_NAMESPACES, Fuse, NAMESPACE_ID, Status, SubmissionEntry};
 
 use crate::context::{Kind, Phase, PrpSet};
 use crate::model::{Model, PAGE};
-use crate::pipeline::Step;
 use crate::schedule::{Engine, NEVER};
 
 // Bytes of the SQE (§4.2 Figure 11).
@@ -68,7 +67,6 @@ impl Model {
             Engine::Decode,
             self.decoding.front().map_or(NEVER, |entry| entry.0),
         );
-        self.fetch_everything();
     }
 
     fn decode(&mut self, id: u16) {
@@ -78,7 +76,7 @@ impl Model {
             self.decode_single(id)
         };
         match rejected {
-            Ok(()) => self.start(id),
+            Ok(()) => self.walk_prps(id, self.now),
             Err(rejection) => {
                 let context = &mut self.contexts[id];
                 context.kind = if context.completions == 2 {
@@ -89,21 +87,8 @@ impl Model {
                 context.failed = true;
                 context.status[0] = rejection.status;
                 context.rejection = Some(rejection);
-                self.later(id, Step::Finish, self.timing.answer_cycles);
+                self.walked(id, self.now);
             }
-        }
-    }
-
-    /// Starts a sound command: at once, but for the walker's part.
-    fn start(&mut self, id: u16) {
-        let context = &self.contexts[id];
-        let sets = &context.prp[..usize::from(context.fetched_sets)];
-        if context.kind == Kind::Status {
-            self.later(id, Step::Finish, self.timing.answer_cycles);
-        } else if sets.iter().any(|set| set.known < set.entries) {
-            self.later(id, Step::Walk, self.timing.walk_cycles);
-        } else {
-            self.walk_prps(id);
         }
     }
 

@@ -1,77 +1,59 @@
 //! The dispatcher: takes SQEs out of their FIFOs, pairs up fused commands, and gives each command a
 //! context and its CQ slots, all or nothing. Round robin over functions, then by bytes over queues.
+//!
+//! A choice takes three cycles: which functions could go and whose turn it is; which of its queues; then
+//! the command is taken, if nothing has come between.
 
-use nvme_spec::opcode::nvm;
-use nvme_spec::{Fuse, Status, SubmissionEntry};
+use nvme_spec::{Status, SubmissionEntry};
 use pcie_host::endpoint::Cycle;
 
+use crate::heads::Head;
 use crate::model::Model;
 use crate::queue::SubmissionQueue;
+use crate::rows::in_turn;
 use crate::schedule::{Engine, NEVER};
 
-/// What stands at the head of a FIFO.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Head {
-    /// Nothing that can go yet. A fused first waits here for its neighbour, holding nothing.
-    Waits,
-    /// One command.
-    Single,
-    /// A fused first whose neighbour is no fused second, or a second without a first.
-    Orphan,
-    /// A fused first and the fused second behind it.
-    Pair,
-}
-
-impl Head {
-    const fn completions(self) -> u8 {
-        match self {
-            Self::Pair => 2,
-            _ => 1,
-        }
-    }
-}
-
-impl SubmissionQueue {
-    fn head_of_fifo(&self) -> Head {
-        let Some(first) = self.peek(0) else {
-            return Head::Waits;
-        };
-        match first.fuse() {
-            Fuse::First => match self.peek(1).map(SubmissionEntry::fuse) {
-                None => Head::Waits,
-                Some(Fuse::Second) => Head::Pair,
-                Some(_) => Head::Orphan,
-            },
-            Fuse::Second => Head::Orphan,
-            Fuse::Normal | Fuse::Reserved => Head::Single,
-        }
-    }
-}
-
-/// Bytes a command will move: what its queue's turn is charged with.
-fn cost(block_bytes: u32, most: u32, sqe: &SubmissionEntry) -> u32 {
-    match sqe.opcode() {
-        nvm::READ | nvm::WRITE | nvm::COMPARE => {
-            sqe.block_count().saturating_mul(block_bytes).min(most)
-        }
-        _ => 64,
-    }
+/// A choice under way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Choice {
+    /// None.
+    #[default]
+    Nothing,
+    /// Of a function, among these queues, in this cycle.
+    Queue {
+        at: Cycle,
+        function: usize,
+        allowed: u64,
+    },
+    /// Of a command: it is taken in this cycle.
+    Command {
+        at: Cycle,
+        function: usize,
+        queue: usize,
+    },
 }
 
 impl Model {
     /// Something has changed that may let a command go.
     pub(crate) fn kick_dispatch(&mut self) {
-        self.schedule
-            .no_later_than(Engine::Dispatch, self.now.max(self.dispatch_from));
+        self.kick_dispatch_at(self.now);
     }
 
-    /// Brings the ready sets in line with a queue's FIFO.
+    /// Something changes in cycle `at` that may let a command go.
+    pub(crate) fn kick_dispatch_at(&mut self, at: Cycle) {
+        self.schedule
+            .no_later_than(Engine::Dispatch, at.max(self.dispatch_from));
+    }
+
+    /// Brings the ready sets in line with what stands at the head of a queue's FIFO.
     pub(crate) fn queue_changed(&mut self, function: usize, id: u16) {
         let row = &mut self.functions[function];
         let index = usize::from(id);
-        let ready = row.submission[index].peek(0).is_some();
-        row.ready_queues = row.ready_queues & !(1 << id) | u64::from(ready) << id;
-        if ready {
+        let queue = &row.submission[index];
+        let is_live = queue.live && !queue.deleting;
+        let is_ready = is_live && queue.head_there.is_ready();
+        row.ready_queues = row.ready_queues & !(1 << id) | u64::from(is_ready) << id;
+        if is_live && queue.head_there != Head::Empty {
             row.dispatch_turns.activate(index);
         } else {
             row.dispatch_turns.deactivate(index);
@@ -80,71 +62,136 @@ impl Model {
         self.ready_functions = self.ready_functions & !(1 << function) | u32::from(any) << function;
     }
 
-    /// Takes the next command, if any can go.
+    /// The next step of a choice.
     pub(crate) fn run_dispatch(&mut self) {
-        let functions = self.functions.len();
+        match self.dispatch_choice {
+            Choice::Nothing => self.choose_function(),
+            Choice::Queue {
+                at,
+                function,
+                allowed,
+            } if at <= self.now => self.choose_queue(function, allowed),
+            Choice::Command {
+                at,
+                function,
+                queue,
+            } if at <= self.now => {
+                self.dispatch_choice = Choice::Nothing;
+                self.schedule
+                    .set(Engine::Dispatch, self.dispatch_from.max(self.now + 1));
+                self.take_chosen(function, queue);
+            }
+            Choice::Queue { at, .. } | Choice::Command { at, .. } => {
+                self.schedule.set(Engine::Dispatch, at);
+            }
+        }
+    }
+
+    /// Which functions could go, and whose turn it is.
+    fn choose_function(&mut self) {
+        if self.now < self.dispatch_from {
+            return self.schedule.set(Engine::Dispatch, self.dispatch_from);
+        }
+        self.advance_room(self.now);
         let mut candidates = self.ready_functions;
-        while candidates != 0 {
-            let later = candidates & (u32::MAX << self.dispatch_function);
-            let function = if later == 0 { candidates } else { later }.trailing_zeros() as usize;
+        while let Some(function) = in_turn(candidates, self.dispatch_function) {
             candidates &= !(1 << function);
-            if self.dispatch_from_function(function) {
-                self.dispatch_function = (function + 1) % functions;
+            let allowed = self.may_go(function);
+            if allowed != 0 {
                 self.dispatch_from = self.now + self.timing.dispatch_cycles;
-                self.schedule.set(Engine::Dispatch, self.dispatch_from);
+                self.choose_next(Choice::Queue {
+                    at: self.now + 1,
+                    function,
+                    allowed,
+                });
                 return;
             }
         }
-        self.schedule.set(Engine::Dispatch, NEVER);
+        // Room that is being looked at may be enough in the next cycle.
+        let next = if self.ready_functions != 0 && self.is_room_changing() {
+            self.now + 1
+        } else {
+            NEVER
+        };
+        self.schedule.set(Engine::Dispatch, next);
     }
 
-    fn dispatch_from_function(&mut self, function: usize) -> bool {
-        let row = &mut self.functions[function];
-        if !row.runs() {
-            return false;
+    fn choose_next(&mut self, choice: Choice) {
+        self.dispatch_choice = choice;
+        self.schedule.set(Engine::Dispatch, self.now + 1);
+    }
+
+    /// Queues of a function whose first command could go.
+    fn may_go(&self, function: usize) -> u64 {
+        let row = &self.functions[function];
+        let mut ready = row.ready_queues;
+        if !row.runs() || ready == 0 {
+            return 0;
         }
-        if row.ready_queues & 1 == 1
-            && self.contexts.has_free(function, true)
-            && row.completion[0].reserve(1)
-        {
-            self.take_command(function, 0, Head::Single, 1);
-            return true;
+        if !self.contexts.has_free(function, true) {
+            ready &= !1;
         }
-        let mut candidates = row.ready_queues & !1;
-        if candidates == 0 || !self.contexts.has_free(function, false) {
-            return false;
+        if !self.contexts.has_free(function, false) {
+            ready &= 1;
         }
         let mut allowed = 0;
-        while candidates != 0 {
-            let id = candidates.trailing_zeros() as usize;
-            candidates &= candidates - 1;
+        while ready != 0 {
+            let id = ready.trailing_zeros() as usize;
+            ready &= ready - 1;
             let queue = &row.submission[id];
-            let head = queue.head_of_fifo();
             let completion = &row.completion[usize::from(queue.completion_queue)];
-            let slots = completion.slots_for(head.completions());
-            if head != Head::Waits && completion.can_reserve(slots.into()) {
+            if completion.has_room(queue.head_there.completions()) {
                 allowed |= 1 << id;
             }
         }
-        let (block_bytes, most) = (self.block_bytes, self.geometry.maximum_transfer_bytes);
+        allowed
+    }
+
+    /// Which of a function's queues: the admin queue, else by bytes.
+    fn choose_queue(&mut self, function: usize, allowed: u64) {
+        let row = &mut self.functions[function];
         let submission = &row.submission;
-        let of_queue = |id: usize| {
-            let first = submission[id]
-                .peek(0)
-                .map_or(0, |sqe| cost(block_bytes, most, sqe));
-            first * (1 + u32::from(submission[id].head_of_fifo() == Head::Pair))
+        let queue = if allowed & 1 == 1 {
+            Some(0)
+        } else {
+            let cost_bytes = |id: usize| submission[id].cost_bytes;
+            let queue = row.dispatch_turns.select(allowed, cost_bytes);
+            if let Some(queue) = queue {
+                row.dispatch_turns.charge(queue, cost_bytes(queue));
+            }
+            queue
         };
-        let Some(id) = row.dispatch_turns.select(allowed, of_queue) else {
-            return false;
-        };
-        let bytes = of_queue(id);
-        row.dispatch_turns.charge(id, bytes);
-        let head = row.submission[id].head_of_fifo();
-        let completion = &mut row.completion[usize::from(row.submission[id].completion_queue)];
+        match queue {
+            Some(queue) => self.choose_next(Choice::Command {
+                at: self.now + 1,
+                function,
+                queue,
+            }),
+            None => {
+                self.dispatch_choice = Choice::Nothing;
+                self.schedule.set(Engine::Dispatch, self.dispatch_from);
+            }
+        }
+    }
+
+    /// Takes the chosen command, unless something has come between.
+    fn take_chosen(&mut self, function: usize, id: usize) {
+        self.advance_room(self.now);
+        let row = &self.functions[function];
+        let queue = &row.submission[id];
+        let head = queue.head_there;
+        let completion_queue = queue.completion_queue;
+        let completion = &row.completion[usize::from(completion_queue)];
+        if row.ready_queues >> id & 1 == 0
+            || !row.runs()
+            || !completion.has_room(head.completions())
+        {
+            return;
+        }
         let slots = completion.slots_for(head.completions());
-        completion.reserve(slots.into());
+        self.reserve_slots(function, completion_queue, slots);
+        self.dispatch_function = (function + 1) % self.functions.len();
         self.take_command(function, id as u16, head, slots);
-        true
     }
 
     /// Moves a command (or pair) from its FIFO into a context. Its CQ slots are reserved.
@@ -166,9 +213,7 @@ impl Model {
             sqe[1] = queue.pop();
         }
         queue.in_flight += 1;
-        self.queue_changed(function, id);
-        self.want_fetch(function, id);
-        self.fetch_everything();
+        self.popped_from(function, usize::from(id));
 
         let Some(context) = self.contexts.take(function, id == 0) else {
             return;

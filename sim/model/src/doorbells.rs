@@ -94,17 +94,16 @@ impl Model {
         }
         queue.tail = value;
         self.want_fetch(function, id);
-        self.fetch_everything();
         Ok(())
     }
 
     /// New head of a completion queue. A value that is no slot, or that consumes nothing or more than
     /// was posted, is an error and changes nothing.
     fn set_head(&mut self, function: usize, id: u16, value: u32) -> Result<(), AsyncEvent> {
-        let row = &mut self.functions[function];
+        let row = &self.functions[function];
         let queue = row
             .completion
-            .get_mut(usize::from(id))
+            .get(usize::from(id))
             .filter(|queue| queue.live)
             .ok_or(AsyncEvent::INVALID_DOORBELL_REGISTER)?;
         let consumed = if value >= queue.head {
@@ -115,15 +114,14 @@ impl Model {
         if value >= queue.entries || consumed == 0 || consumed > queue.posted() {
             return Err(AsyncEvent::INVALID_DOORBELL_VALUE);
         }
-        queue.head = value;
+        self.room_changes(function, id, self.now);
+        let row = &mut self.functions[function];
+        row.completion[usize::from(id)].head = value;
         if row.completion_wait != 0 {
             self.post_waiting(function, id);
         }
-        if self.functions[function].ready_queues != 0 {
-            self.kick_dispatch();
-        }
-        if id == 0 && !self.functions[function].deferred.is_empty() {
-            self.post_deferred(function);
+        if id == 0 {
+            self.tell_events(function);
         }
         Ok(())
     }

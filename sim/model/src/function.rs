@@ -65,20 +65,18 @@ pub(crate) struct Function {
     /// Queues whose first SQE is in the FIFO.
     pub(crate) ready_queues: u64,
     /// Queues that want SQEs fetched.
-    pub(crate) fetch_queues: u64,
+    pub(crate) fetch_queues: u32,
     /// The queue to fetch for first.
     pub(crate) fetch_next: u32,
     /// Whose turn it is to dispatch, by bytes.
     pub(crate) dispatch_turns: Drr,
-    /// By queue, contexts with a granule for the read arbiter, for the data fetch arbiter, in the order
-    /// in which they became ready.
-    pub(crate) read_ready: Vec<VecDeque<u16>>,
-    pub(crate) data_ready: Vec<VecDeque<u16>>,
     /// By queue, contexts that wait for buffers, in order, and whose turn it is, by bytes.
     pub(crate) buffer_wait: Vec<VecDeque<u16>>,
     pub(crate) buffer_turns: Drr,
-    /// Contexts that wait for a row of the range lock, in order.
-    pub(crate) lock_wait: VecDeque<u16>,
+    /// Reads and segments that want a row of the range lock, in order: from which cycle on, context,
+    /// segment.
+    pub(crate) lock_reads: VecDeque<(Cycle, u16, u8)>,
+    pub(crate) lock_segments: VecDeque<(Cycle, u16, u8)>,
     /// Contexts that have ended and wait for a slot of their completion queue.
     pub(crate) completion_wait: u32,
     pub(crate) free_buffers: u32,
@@ -117,11 +115,10 @@ impl Function {
             fetch_queues: 0,
             fetch_next: 0,
             dispatch_turns: Drr::new(queues, geometry.quantum_bytes),
-            read_ready: vec![VecDeque::new(); queues],
-            data_ready: vec![VecDeque::new(); queues],
             buffer_wait: vec![VecDeque::new(); queues],
             buffer_turns: Drr::new(queues, geometry.quantum_bytes),
-            lock_wait: VecDeque::new(),
+            lock_reads: VecDeque::new(),
+            lock_segments: VecDeque::new(),
             completion_wait: 0,
             free_buffers: geometry.buffers_per_function,
             counters: IoCounters::default(),

@@ -7,12 +7,12 @@
 //! | file | block |
 //! |---|---|
 //! | `registers`, `doorbells` | CQ and CC: the register file of each function |
-//! | `fetch`, `receive`, `tags` | host reads: SQE prefetch, data fetch arbiter, RC, tags and completion space |
-//! | `queue`, `dispatch` | SQE FIFOs, fused pairs, turns of functions and queues |
+//! | `fetch`, `reads`, `receive`, `tags` | host reads: SQE prefetch, one read a cycle, RC, tags and completion space |
+//! | `queue`, `heads`, `room`, `dispatch` | SQE FIFOs, fused pairs, CQ slots, turns of functions and queues |
 //! | `context`, `decode` | a command under way, and every check of it |
 //! | `prp` | the PRP walker |
-//! | `segments`, `range_lock` | buffers and locks of a command's pieces |
-//! | `drr` | who moves the next granule |
+//! | `segments`, `buffers`, `lock_stage`, `range_lock` | buffers and locks of a command's pieces |
+//! | `drr`, `fair_turns`, `rows` | who moves the next granule |
 //! | `read_path`, `write_path`, `axi` | medium to host, host to medium, compare |
 //! | `rq`, `output` | the port to the hosts |
 //! | `completion`, `msix` | CQEs and interrupts |
@@ -28,14 +28,18 @@ mod abort;
 pub mod admin;
 mod admin_engine;
 mod axi;
+mod buffers;
 mod completion;
 mod context;
 mod decode;
 mod dispatch;
 mod doorbells;
 pub mod drr;
+mod fair_turns;
 mod fetch;
 mod function;
+mod heads;
+mod lock_stage;
 pub mod medium;
 mod model;
 mod msix;
@@ -47,9 +51,12 @@ mod prp;
 mod queue;
 pub mod range_lock;
 mod read_path;
+mod reads;
 mod receive;
 mod registers;
 mod reset;
+mod room;
+mod rows;
 mod rq;
 mod schedule;
 mod segments;

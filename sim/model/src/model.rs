@@ -7,20 +7,29 @@ use pcie_host::endpoint::{Cycle, Endpoint, Inbound, LinkSettings, Port};
 
 use crate::admin::{AdminConfig, FunctionAdmin};
 use crate::axi::Axi;
+use crate::buffers::HandOut;
+use crate::completion::Completer;
 use crate::context::Contexts;
+use crate::dispatch::Choice;
 use crate::doorbells::PendingDoorbell;
-use crate::drr::FairScheduler;
-use crate::fetch::DataJob;
+use crate::fair_turns::FairTurns;
 use crate::function::Function;
+use crate::heads::Heads;
+use crate::lock_stage::LockStage;
 use crate::medium::Medium;
 use crate::options::{ModelError, ModelOptions};
 use crate::pipeline::Pipeline;
 use crate::range_lock::RangeLock;
+use crate::reads::{DataJob, EntriesRead};
+use crate::receive::Arrivals;
+use crate::room::Room;
 use crate::rq::Rq;
 use crate::schedule::{Engine, NEVER, Schedule};
+use crate::segments::Events;
 use crate::tags::Tags;
 use crate::timing::{Geometry, Timing};
 use crate::trace::{CommandTrace, LockEvent, Trace, TraceOptions};
+use crate::write_path::WriteQueues;
 
 /// Bytes of a staging or data buffer, and of the largest piece that moves as one: a host page.
 pub(crate) const PAGE: u32 = 4096;
@@ -60,6 +69,7 @@ pub struct Model {
     pub(crate) axi: Axi,
 
     // Delay lines: what comes out of each, in order.
+    pub(crate) arrivals: Arrivals,
     pub(crate) doorbells: VecDeque<PendingDoorbell>,
     pub(crate) answers: VecDeque<(Cycle, u16, Option<u64>)>,
     pub(crate) decoding: VecDeque<(Cycle, u16)>,
@@ -69,25 +79,33 @@ pub struct Model {
     /// Functions whose reset is done and not yet reported.
     pub(crate) resets_done: VecDeque<u8>,
 
-    /// Earliest cycle of the next dispatch, and the function to look at first.
+    /// Earliest cycle of the dispatcher's next choice, the function to look at first, and the choice that
+    /// is under way.
     pub(crate) dispatch_from: Cycle,
     pub(crate) dispatch_function: usize,
+    pub(crate) dispatch_choice: Choice,
     /// Functions with an SQE at the head of a FIFO.
     pub(crate) ready_functions: u32,
+    pub(crate) heads: Heads,
+    pub(crate) room: Room,
     /// The function to fetch SQEs for first, and those with queues that want some.
     pub(crate) fetch_function: usize,
     pub(crate) fetch_functions: u32,
     /// Contexts with a PRP list to fetch, in order.
     pub(crate) prp_wait: VecDeque<u16>,
+    /// Reads that are asked for: of SQEs, of a context's PRP list from a cycle on, of data.
+    pub(crate) entries_read: Option<EntriesRead>,
+    pub(crate) list_read: Option<(Cycle, u16)>,
     pub(crate) data_job: Option<DataJob>,
-    /// Contexts with a granule to compare, which needs no staging buffer.
-    pub(crate) compares_ready: u32,
-    pub(crate) read_turns: FairScheduler,
-    /// Earliest cycle of the next AR: the read arbiter's choices are so far apart.
-    pub(crate) read_choice_from: Cycle,
-    /// Earliest cycle of the data fetch arbiter's next choice.
-    pub(crate) fetch_choice_from: Cycle,
-    pub(crate) data_turns: FairScheduler,
+    pub(crate) data_turns: FairTurns,
+    pub(crate) events: Events,
+    pub(crate) hand_out: HandOut,
+    pub(crate) lock_stage: LockStage,
+    pub(crate) read_turns: FairTurns,
+    /// Staging buffers that are free again from a cycle on.
+    pub(crate) staging_back: VecDeque<(Cycle, u8)>,
+    pub(crate) writes: WriteQueues,
+    pub(crate) completer: Completer,
     pub(crate) trace: Trace,
 }
 
@@ -162,6 +180,7 @@ impl Model {
                 link.max_payload_bytes,
             ),
             axi: Axi::new(geometry.beat_bytes),
+            arrivals: Arrivals::default(),
             doorbells: VecDeque::new(),
             answers: VecDeque::new(),
             decoding: VecDeque::new(),
@@ -171,16 +190,24 @@ impl Model {
             resets_done: VecDeque::new(),
             dispatch_from: 0,
             dispatch_function: 0,
+            dispatch_choice: Choice::default(),
             ready_functions: 0,
+            heads: Heads::default(),
+            room: Room::default(),
             fetch_function: 0,
             fetch_functions: 0,
             prp_wait: VecDeque::new(),
+            entries_read: None,
+            list_read: None,
             data_job: None,
-            compares_ready: 0,
-            read_choice_from: 0,
-            fetch_choice_from: 0,
-            read_turns: FairScheduler::new(functions, queues, geometry.quantum_bytes),
-            data_turns: FairScheduler::new(functions, queues, geometry.quantum_bytes),
+            data_turns: FairTurns::new(functions, queues, geometry.quantum_bytes),
+            events: Events::default(),
+            hand_out: HandOut::default(),
+            lock_stage: LockStage::default(),
+            read_turns: FairTurns::new(functions, queues, geometry.quantum_bytes),
+            staging_back: VecDeque::new(),
+            writes: WriteQueues::default(),
+            completer: Completer::default(),
             trace: Trace::default(),
             timing,
             geometry,
@@ -249,16 +276,28 @@ impl Model {
         match engine {
             Engine::Crash => self.crash(),
             Engine::RegisterReads => self.run_register_reads(port),
-            Engine::Doorbells => self.run_doorbells(),
             Engine::Rq => self.run_rq(port),
+            Engine::Arrivals => self.run_arrivals(),
+            Engine::Doorbells => self.run_doorbells(),
+            Engine::Heads => self.run_heads(),
+            Engine::Enable => self.run_enables(port),
             Engine::AxiRead => self.run_axi_reads(),
             Engine::AxiWrite => self.run_axi_writes(),
             Engine::Media => self.run_media(),
             Engine::Pipeline => self.run_pipeline(),
-            Engine::Decode => self.run_decode(),
             Engine::Dispatch => self.run_dispatch(),
+            Engine::Decode => self.run_decode(),
             Engine::Admin => self.run_admin(),
-            Engine::Enable => self.run_enables(port),
+            Engine::Moves => self.run_moves(),
+            Engine::Segments => self.run_segments(),
+            Engine::Buffers => self.run_buffers(),
+            Engine::Completions => self.run_completions(),
+            Engine::Reads => self.run_reads(),
+            Engine::Fetch => self.run_fetch(),
+            Engine::Lists => self.run_lists(),
+            Engine::ReadPath => self.run_read_path(),
+            Engine::WritePath => self.run_write_path(),
+            Engine::Lock => self.run_lock(),
             Engine::TagTimeout => self.run_tag_timeouts(),
             Engine::Coalescing => self.run_coalescing(),
         }
@@ -337,7 +376,7 @@ impl Model {
                 self.link = link;
                 self.tags.set_link(link);
                 self.rq.set_max_payload(link.max_payload_bytes.max(64));
-                self.fetch_everything();
+                self.kick_reads();
             }
             Inbound::HotReset => self.hot_reset(),
         }
@@ -393,6 +432,10 @@ impl Endpoint for Model {
         }
         self.receive_alive(&inbound);
         self.settle();
+    }
+
+    fn receives_first_beats(&self) -> bool {
+        true
     }
 
     fn virtual_functions(&self) -> u8 {

@@ -2,12 +2,13 @@
 //! once, each one page of its list at a time. Commands of up to two pages pass it by.
 
 use nvme_spec::Status;
+use pcie_host::endpoint::Cycle;
 use zerocopy::IntoBytes;
 
 use crate::context::{Kind, PrpSet};
 use crate::model::{Model, PAGE};
 use crate::pipeline::Step;
-use crate::tags::Purpose;
+use crate::schedule::{Engine, NEVER};
 use crate::timing::Geometry;
 
 /// Bytes of a PRP entry.
@@ -53,66 +54,71 @@ impl Model {
         (page + u64::from(offset % PAGE), length)
     }
 
-    /// Goes on with a command that has passed its checks: fetches what is missing of its PRP lists,
-    /// then lets its data move.
-    pub(crate) fn walk_prps(&mut self, id: u16) {
+    /// Goes on with a command that has passed its checks: fetches what is missing of its PRP lists. What
+    /// is walked goes on in cycle `walked_at`.
+    pub(crate) fn walk_prps(&mut self, id: u16, walked_at: Cycle) {
         let context = &mut self.contexts[id];
         while usize::from(context.walking) < usize::from(context.fetched_sets) {
             let set = &context.prp[usize::from(context.walking)];
             if set.known < set.entries {
                 self.prp_wait.push_back(id);
+                self.schedule.no_later_than(Engine::Lists, self.now);
                 return;
             }
             context.walking += 1;
         }
-        if context.kind == Kind::Read {
-            self.try_lock(id);
-        } else {
-            self.reserve_segment(id);
+        self.walked(id, walked_at);
+    }
+
+    /// The next read of a list is asked for.
+    pub(crate) fn run_lists(&mut self) {
+        self.schedule.set(Engine::Lists, NEVER);
+        if self.list_read.is_none()
+            && let Some(id) = self.prp_wait.pop_front()
+        {
+            let from = self.now + 1;
+            self.list_read = Some((from, id));
+            self.schedule.no_later_than(Engine::Reads, from);
         }
     }
 
-    /// Sends the list fetches that there is room for. False when there was not enough.
-    pub(crate) fn fetch_prp_lists(&mut self) -> bool {
-        let most = self.read_request_bytes();
-        while let Some(id) = self.prp_wait.front().copied() {
-            let context = &self.contexts[id];
-            let set = &context.prp[usize::from(context.walking)];
-            let length = set.next_chunk(most) * ENTRY;
-            let (function, address) = (context.function, set.list);
-            if !self.send_read(function, Purpose::PrpList { context: id }, address, length) {
-                return false;
-            }
-            self.contexts[id].host_reads += 1;
-            self.prp_wait.pop_front();
-        }
-        true
+    /// Bus address and length of the next read of a context's list.
+    pub(crate) fn list_piece(&self, id: u16) -> (u64, u32) {
+        let context = &self.contexts[id];
+        let set = &context.prp[usize::from(context.walking)];
+        (
+            set.list,
+            set.next_chunk(self.read_request_bytes()) * ENTRY,
+        )
     }
 
-    /// A piece of a list. `received` bytes of this read have come before.
-    pub(crate) fn take_prp_list(&mut self, id: u16, received: u32, data: &[u8], last: bool) {
+    /// A piece of a list into the table. `received` bytes of this read have come before.
+    pub(crate) fn store_prp_list(&mut self, id: u16, received: u32, data: &[u8]) {
+        let context = &self.contexts[id];
+        let index = usize::from(context.walking);
+        let first = self.prp_row(id, index) + usize::from(context.prp[index].known);
+        let room = self.prp_entries[first..].as_mut_bytes();
+        room[received as usize..][..data.len()].copy_from_slice(data);
+    }
+
+    /// A read of a list has brought all of its `bytes`.
+    pub(crate) fn take_prp_list(&mut self, id: u16, bytes: usize) {
         let context = &self.contexts[id];
         let index = usize::from(context.walking);
         let set = context.prp[index];
         let first = self.prp_row(id, index) + usize::from(set.known);
-        let room = self.prp_entries[first..].as_mut_bytes();
-        room[received as usize..][..data.len()].copy_from_slice(data);
-        if !last {
-            return;
-        }
         self.contexts[id].host_reads -= 1;
         if self.contexts[id].failed {
             return self.try_end(id);
         }
-        let fetched = (received as usize + data.len()) / ENTRY as usize;
+        let fetched = bytes / ENTRY as usize;
         let chains = set.chains_after(fetched as u32);
         let data_entries = fetched - usize::from(chains);
         let entries = &self.prp_entries[first..first + fetched];
         // Entries of a list have no offset, nor has the pointer to its next page (§4.3).
         if entries.iter().any(|entry| entry % u64::from(PAGE) != 0) {
             let fails = Step::WalkFails(Status::INVALID_FIELD);
-            let cycles = self.timing.list_cycles + self.timing.answer_cycles;
-            return self.later(id, fails, cycles);
+            return self.later(id, fails, self.timing.list_cycles);
         }
         let next = if chains {
             entries[data_entries]
@@ -135,9 +141,9 @@ impl Model {
                 context.status[1] = status;
             }
             context.fetched_sets = 1;
-            self.walk_prps(id);
+            self.walk_prps(id, self.now + 1);
         } else {
-            self.fail(id, status);
+            self.refuse(id, status);
         }
     }
 }

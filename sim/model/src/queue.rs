@@ -3,6 +3,8 @@
 use nvme_spec::SubmissionEntry;
 use pcie_host::endpoint::Cycle;
 
+use crate::heads::Head;
+
 /// A submission queue (NVMe 1.1 §4.1) and the SQEs prefetched from it.
 #[derive(Debug)]
 pub(crate) struct SubmissionQueue {
@@ -20,8 +22,11 @@ pub(crate) struct SubmissionQueue {
     pub(crate) head: u32,
     /// SQEs of the current batch not asked for yet.
     pub(crate) batch_left: u32,
-    /// SQEs asked for and not there yet.
-    pub(crate) fetching: u32,
+    /// The FIFO is known to take more: it is empty, or holds nothing but the first half of a pair.
+    pub(crate) is_hungry: bool,
+    /// What is known to stand at the head of the FIFO, and what it moves.
+    pub(crate) head_there: Head,
+    pub(crate) cost_bytes: u32,
     /// Host reads of SQEs under way.
     pub(crate) reads: u32,
     /// Contexts that hold a command of this queue.
@@ -49,7 +54,9 @@ impl SubmissionQueue {
             fetch: 0,
             head: 0,
             batch_left: 0,
-            fetching: 0,
+            is_hungry: false,
+            head_there: Head::Empty,
+            cost_bytes: 0,
             reads: 0,
             in_flight: 0,
             fifo: vec![SubmissionEntry::default(); fifo_entries as usize].into(),
@@ -84,7 +91,8 @@ impl SubmissionQueue {
     /// Drops what was prefetched.
     pub(crate) const fn drop_fifo(&mut self) {
         self.batch_left = 0;
-        self.fetching = 0;
+        self.is_hungry = true;
+        self.head_there = Head::Empty;
         self.fifo_first = 0;
         self.fifo_used = 0;
         self.there = 0;
@@ -145,7 +153,6 @@ impl SubmissionQueue {
     pub(crate) const fn reserve(&mut self, count: u32) -> usize {
         let place = self.place(self.fifo_used);
         self.fifo_used += count as usize;
-        self.fetching += count;
         self.batch_left -= count;
         self.fetch += count;
         if self.fetch >= self.entries {
@@ -169,6 +176,10 @@ pub(crate) struct CompletionQueue {
     pub(crate) phase: bool,
     /// Slots promised to commands under way.
     pub(crate) reserved: u32,
+    /// Slots that the dispatcher knows of, 2 for more.
+    pub(crate) room: u8,
+    /// The next slot is for the second half of a pair that has posted its first.
+    pub(crate) half_waits: bool,
     pub(crate) vector: Option<u16>,
     /// Submission queues that post here.
     pub(crate) users: u32,
@@ -184,6 +195,8 @@ impl CompletionQueue {
             tail: 0,
             phase: true,
             reserved: 0,
+            room: 0,
+            half_waits: false,
             vector,
             users: 0,
         };
@@ -271,7 +284,6 @@ mod tests {
                 assert!(queue.peek(index).is_none());
                 queue.there |= 1 << place;
             }
-            queue.fetching = 0;
             assert_eq!(queue.peek(1).unwrap().cdw10, round * 2 + 1);
             assert_eq!(queue.pop().cdw10, round * 2);
             assert_eq!(queue.pop().cdw10, round * 2 + 1);

@@ -2,7 +2,8 @@
 //!
 //! A table of rows in order of arrival. A new row is compared with every row present; it waits for
 //! the older ones it conflicts with (waiting or granted: nobody starves), kept as a set of rows in
-//! one `u64`. A row that goes clears its bit everywhere, and whoever then waits for nothing is granted.
+//! one `u64`. A row that goes clears its bit everywhere, and whoever then waits for nothing can be granted:
+//! one at a time, the lowest row first.
 
 /// A row of the table.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,7 +23,9 @@ pub struct RangeLock {
     rows: Vec<Row>,
     rows_per_function: usize,
     present: u64,
+    /// Of these, rows that wait for others, and rows that wait for nothing and were not granted yet.
     waiting: u64,
+    untold: u64,
     /// Nothing conflicts any more.
     removed: bool,
 }
@@ -32,8 +35,8 @@ pub struct RangeLock {
 pub struct Request {
     /// Its number.
     pub row: u8,
-    /// Nothing was in its way.
-    pub granted: bool,
+    /// Something is in its way.
+    pub waits: bool,
 }
 
 impl RangeLock {
@@ -46,6 +49,7 @@ impl RangeLock {
             rows_per_function,
             present: 0,
             waiting: 0,
+            untold: 0,
             removed: false,
         }
     }
@@ -55,7 +59,19 @@ impl RangeLock {
         self.removed = true;
     }
 
-    /// Asks for bytes `start..end`; `None` when the function has no row left.
+    const fn free_rows(&self, function: usize) -> u64 {
+        let first = function * self.rows_per_function;
+        let of_function = (u64::MAX >> (64 - self.rows_per_function)) << first;
+        of_function & !self.present
+    }
+
+    /// Has the function a free row?
+    pub const fn has_free(&self, function: usize) -> bool {
+        self.free_rows(function) != 0
+    }
+
+    /// Asks for bytes `start..end`, where the rows in `going` are in nobody's way any more; `None` when
+    /// the function has no row left.
     pub fn request(
         &mut self,
         function: usize,
@@ -63,16 +79,19 @@ impl RangeLock {
         end: u64,
         exclusive: bool,
         owner: u16,
+        going: u64,
     ) -> Option<Request> {
-        let first = function * self.rows_per_function;
-        let of_function = (u64::MAX >> (64 - self.rows_per_function)) << first;
-        let free = of_function & !self.present;
+        let free = self.free_rows(function);
         if free == 0 {
             return None;
         }
         let row = free.trailing_zeros() as usize;
         let mut waits_on = 0;
-        let mut others = if self.removed { 0 } else { self.present };
+        let mut others = if self.removed {
+            0
+        } else {
+            self.present & !going
+        };
         while others != 0 {
             let index = others.trailing_zeros() as usize;
             others &= others - 1;
@@ -89,34 +108,54 @@ impl RangeLock {
             owner,
         };
         self.present |= 1 << row;
-        if waits_on != 0 {
-            self.waiting |= 1 << row;
-        }
+        let set = if waits_on == 0 {
+            &mut self.untold
+        } else {
+            &mut self.waiting
+        };
+        *set |= 1 << row;
         Some(Request {
             row: row as u8,
-            granted: waits_on == 0,
+            waits: waits_on != 0,
         })
     }
 
-    /// The row goes: its range is free, or its request is withdrawn. Returns the rows granted by that.
-    pub fn release(&mut self, row: u8) -> u64 {
-        let bit = 1u64 << row;
-        debug_assert!(self.present & bit != 0, "row {row} is not in use");
-        self.present &= !bit;
-        self.waiting &= !bit;
-        let mut granted = 0;
+    /// Grants the lowest row that waits for nothing, but none of those in `going`.
+    pub const fn grant(&mut self, going: u64) -> Option<u8> {
+        let may = self.untold & !going;
+        if may == 0 {
+            return None;
+        }
+        let row = may.trailing_zeros();
+        self.untold &= !(1 << row);
+        Some(row as u8)
+    }
+
+    /// Is there a row that can be granted?
+    pub const fn has_untold(&self) -> bool {
+        self.untold != 0
+    }
+
+    /// Rows go: their ranges are free, or their requests are withdrawn.
+    pub fn release(&mut self, rows: u64) {
+        debug_assert!(
+            self.present & rows == rows,
+            "rows {rows:#x} are not all in use"
+        );
+        self.present &= !rows;
+        self.waiting &= !rows;
+        self.untold &= !rows;
         let mut waiting = self.waiting;
         while waiting != 0 {
             let index = waiting.trailing_zeros() as usize;
             waiting &= waiting - 1;
             let other = &mut self.rows[index];
-            other.waits_on &= !bit;
+            other.waits_on &= !rows;
             if other.waits_on == 0 {
-                granted |= 1 << index;
+                self.waiting &= !(1 << index);
+                self.untold |= 1 << index;
             }
         }
-        self.waiting &= !granted;
-        granted
     }
 
     /// Whose request a row is.
@@ -228,14 +267,11 @@ mod tests {
                             .values()
                             .filter(|row| **row as usize / 9 == function)
                             .count();
-                        let request = lock.request(function, start, end, exclusive, owner);
+                        let request = lock.request(function, start, end, exclusive, owner, 0);
                         prop_assert_eq!(request.is_none(), in_use == 9);
                         if let Some(request) = request {
                             row_of.insert(owner, request.row);
                             oracle.requests.push((owner, start, end, exclusive));
-                            if request.granted {
-                                granted.push(owner);
-                            }
                         }
                     }
                     Step::Release { choice } => {
@@ -247,13 +283,11 @@ mod tests {
                         let (owner, ..) = oracle.requests.remove(index);
                         granted.retain(|granted| *granted != owner);
                         let row = row_of.remove(&owner).unwrap();
-                        let rows = lock.release(row);
-                        granted.extend(
-                            (0..64)
-                                .filter(|row| rows >> row & 1 == 1)
-                                .map(|row| lock.owner(row)),
-                        );
+                        lock.release(1 << row);
                     }
+                }
+                while let Some(row) = lock.grant(0) {
+                    granted.push(lock.owner(row));
                 }
                 let mut expected = oracle.granted();
                 expected.sort_unstable();
@@ -261,7 +295,7 @@ mod tests {
                 prop_assert_eq!(&granted, &expected);
             }
             for row in row_of.into_values() {
-                lock.release(row);
+                lock.release(1 << row);
             }
             prop_assert!(lock.is_empty());
             Ok(())
@@ -272,11 +306,30 @@ mod tests {
     #[test]
     fn a_read_behind_a_waiting_write_waits_too() {
         let mut lock = RangeLock::new(1, 4);
-        let read = lock.request(0, 0, 10, false, 0).unwrap();
-        let write = lock.request(0, 5, 6, true, 1).unwrap();
-        let late_read = lock.request(0, 0, 10, false, 2).unwrap();
-        assert!(read.granted && !write.granted && !late_read.granted);
-        assert_eq!(lock.release(read.row), 1 << write.row);
-        assert_eq!(lock.release(write.row), 1 << late_read.row);
+        let read = lock.request(0, 0, 10, false, 0, 0).unwrap();
+        let write = lock.request(0, 5, 6, true, 1, 0).unwrap();
+        let late_read = lock.request(0, 0, 10, false, 2, 0).unwrap();
+        assert!(!read.waits && write.waits && late_read.waits);
+        assert_eq!(lock.grant(0), Some(read.row));
+        assert_eq!(lock.grant(0), None);
+        lock.release(1 << read.row);
+        assert_eq!(lock.grant(0), Some(write.row));
+        assert_eq!(lock.grant(0), None);
+        lock.release(1 << write.row);
+        assert_eq!(lock.grant(0), Some(late_read.row));
+    }
+
+    #[test]
+    fn a_row_that_is_going_is_in_nobodys_way_and_not_free() {
+        let mut lock = RangeLock::new(1, 2);
+        let first = lock.request(0, 0, 10, true, 0, 0).unwrap();
+        assert_eq!(lock.grant(0), Some(first.row));
+        let going = 1 << first.row;
+        let second = lock.request(0, 0, 10, true, 1, going).unwrap();
+        assert!(!second.waits);
+        assert!(!lock.has_free(0));
+        lock.release(going);
+        assert!(lock.has_free(0) && lock.has_untold());
+        assert_eq!(lock.grant(0), Some(second.row));
     }
 }

@@ -1,12 +1,17 @@
 //! From the medium: AXI read bursts in fair turns, to a host by way of staging buffer and RQ (Read), or
 //! against the data a host has sent (Compare, first half of a pair).
 
+use pcie_host::endpoint::Cycle;
+
 use crate::axi::{ReadBurst, ReadPurpose};
 use crate::context::{Context, Kind, Phase, Segment};
 use crate::model::{Model, PAGE};
 use crate::pipeline::Step;
 use crate::rq::{DataBurst, Source};
 use crate::schedule::{Engine, NEVER};
+
+/// Shorter TLPs begin a cycle after the beat that completes their data.
+const SHORT_TLP_BYTES: u32 = 64;
 
 impl Context {
     /// The segment that holds its lock and reads the medium.
@@ -21,23 +26,38 @@ impl Context {
 impl Model {
     /// Commands that the medium has found its data for.
     pub(crate) fn run_media(&mut self) {
-        while let Some((at, id)) = self.in_media.front().copied() {
-            if at > self.now {
-                break;
-            }
+        if let Some((at, id)) = self.in_media.front().copied()
+            && at <= self.now
+        {
             self.in_media.pop_front();
             self.contexts[id].delayed -= 1;
             if self.contexts[id].failed || self.contexts[id].doomed {
+                self.drop_locks(id);
                 self.try_end(id);
             } else {
-                self.set_read_ready(id, true);
+                self.push_read_turn(id);
             }
         }
-        self.schedule.set(
-            Engine::Media,
-            self.in_media.front().map_or(NEVER, |entry| entry.0),
-        );
-        self.issue_reads();
+        // One a cycle.
+        let next = self.in_media.front().map_or(NEVER, |entry| entry.0);
+        self.schedule.set(Engine::Media, next.max(self.now + 1));
+    }
+
+    /// Brings the turns of the read path up to this cycle.
+    fn advance_read_turns(&mut self) {
+        let mut turns = std::mem::take(&mut self.read_turns);
+        turns.advance(self.now, |id| self.read_granule(id).1);
+        self.read_turns = turns;
+    }
+
+    /// A context that has its lock reads from the medium.
+    pub(crate) fn push_read_turn(&mut self, id: u16) {
+        self.advance_read_turns();
+        let context = &self.contexts[id];
+        let (function, queue) = (usize::from(context.function), usize::from(context.queue));
+        self.read_turns.push(function, queue, id);
+        let next = self.read_turns.next().unwrap_or(NEVER);
+        self.schedule.no_later_than(Engine::ReadPath, next);
     }
 
     /// The next piece that a context reads from the medium: bytes from `read_issued` on. A Read's pieces
@@ -54,36 +74,32 @@ impl Model {
         }
     }
 
-    /// Sends AXI read bursts, granule by granule in fair turns.
-    pub(crate) fn issue_reads(&mut self) {
-        while self.axi.reads.len() < self.geometry.axi_read_bursts as usize
-            && self.read_turns.is_active()
-            && (self.free_staging != 0 || self.compares_ready > 0)
+    /// Reads the granule whose turn it is, when there is a staging buffer for it and a burst to be had.
+    pub(crate) fn run_read_path(&mut self) {
+        while let Some((at, buffer)) = self.staging_back.front().copied()
+            && at <= self.now
         {
-            let mut turns = std::mem::take(&mut self.read_turns);
-            let picked = turns.select(|function, queue| {
-                let first = self.functions[function].read_ready[queue].front();
-                first.map_or(0, |context| self.read_granule(*context).1)
-            });
-            let picked = picked.and_then(|(function, queue, bytes)| {
-                let id = *self.functions[function].read_ready[queue].front()?;
-                if self.contexts[id].kind == Kind::Read && self.free_staging == 0 {
-                    return None;
-                }
-                turns.charge(function, queue, bytes);
-                Some(id)
-            });
-            self.read_turns = turns;
-            let Some(id) = picked else { return };
-            let (address, length) = self.read_granule(id);
-            self.issue_read(id, address, length);
+            self.staging_back.pop_front();
+            self.free_staging |= 1 << buffer;
         }
+        self.advance_read_turns();
+        let may_read = self.free_staging != 0
+            && self.axi.reads.len() < self.geometry.axi_read_bursts as usize;
+        if may_read && let Some(id) = self.read_turns.chosen() {
+            let (address, length) = self.read_granule(id);
+            let is_last = self.issue_read(id, address, length);
+            self.read_turns.take(is_last);
+        }
+        let back = self.staging_back.front().map_or(NEVER, |(at, _)| *at);
+        let next = self.read_turns.next().unwrap_or(NEVER);
+        self.schedule.set(Engine::ReadPath, back.min(next));
     }
 
-    fn issue_read(&mut self, id: u16, address: u64, length_bytes: u32) {
+    /// Sends AR of a granule; true when the context has nothing more to read.
+    fn issue_read(&mut self, id: u16, address: u64, length_bytes: u32) -> bool {
         let context = &self.contexts[id];
         let Some((index, segment)) = context.reading() else {
-            return;
+            return true;
         };
         let at = context.read_issued;
         let is_read = context.kind == Kind::Read;
@@ -93,40 +109,43 @@ impl Model {
             ReadPurpose::Staging(staging)
         } else {
             ReadPurpose::Compare {
+                staging,
                 offset: self.buffer_offset(id, half) + at,
             }
         };
+        let medium_offset = context.medium_offset + u64::from(segment.start + at);
         let burst = ReadBurst {
             context: id,
             purpose,
-            medium_offset: context.medium_offset + u64::from(segment.start + at),
+            medium_offset,
             length_bytes,
             end: 0,
         };
         let all_issued = at + length_bytes == segment.length;
-        let start = self.now.max(context.ready_at).max(self.read_choice_from);
-        self.read_choice_from = start + self.timing.read_choice_cycles;
-        let first_beat = start + self.timing.mem_cycles;
+        self.free_staging &= !(1 << staging);
+        // AR is on the port in the next cycle.
+        let first_beat = self.now + 1 + self.timing.mem_cycles;
         let start = self.axi.read(burst, first_beat);
         let context = &mut self.contexts[id];
         context.read_issued += length_bytes;
         context.axi_bursts += 1;
         if is_read {
-            self.free_staging &= !(1 << staging);
             context.rq_bursts += 1;
+            // A short TLP is not begun with the beat that completes it.
             let first_tlp = self.rq.first_tlp_bytes(length_bytes);
+            let skipped = medium_offset % u64::from(self.geometry.beat_bytes);
+            let beats = self.axi.beats(first_tlp + skipped as u32);
+            let waits = Cycle::from(first_tlp < SHORT_TLP_BYTES);
             self.rq.push_data(DataBurst {
                 context: id,
                 source: Source::Staging(staging),
                 address,
                 length_bytes,
-                ready: start + self.axi.beats(first_tlp),
-                complete: start + self.axi.beats(length_bytes),
+                ready: start + beats + waits,
+                complete: start + self.axi.beats(length_bytes + skipped as u32),
             });
         }
-        if all_issued {
-            self.set_read_ready(id, false);
-        }
+        all_issued
     }
 
     /// Read bursts whose last beat has come.
@@ -137,13 +156,15 @@ impl Model {
             }
             self.axi.reads.pop_front();
             self.end_read_burst(burst);
+            self.schedule.no_later_than(Engine::ReadPath, self.now);
         }
-        self.issue_reads();
-        self.fetch_everything();
     }
 
     fn end_read_burst(&mut self, burst: ReadBurst) {
         let id = burst.context;
+        if let ReadPurpose::Compare { staging, .. } = burst.purpose {
+            self.free_staging |= 1 << staging;
+        }
         let context = &mut self.contexts[id];
         context.axi_bursts -= 1;
         if context.failed || context.doomed {
@@ -157,7 +178,7 @@ impl Model {
                 let staging = &mut self.staging[usize::from(buffer) * PAGE as usize..][..length];
                 self.medium.read(burst.medium_offset, staging);
             }
-            ReadPurpose::Compare { offset } => {
+            ReadPurpose::Compare { offset, .. } => {
                 let sent = &self.buffers[offset as usize..][..length];
                 context.differs |= self.medium.bytes(burst.medium_offset, length) != sent;
             }
@@ -170,9 +191,9 @@ impl Model {
         }
         if context.kind == Kind::Read {
             // The last R: others may write the range now, its data are in staging buffers.
-            let (function, row) = (usize::from(context.function), segment.row);
+            let row = segment.row;
             context.segments[index].phase = Phase::Idle;
-            self.release_row(function, row);
+            self.release_row(row);
         } else {
             self.later(id, Step::Compared(index as u8), self.timing.compare_cycles);
         }
@@ -183,20 +204,21 @@ impl Model {
         let context = &mut self.contexts[burst.context];
         context.rq_bursts -= 1;
         if let Source::Staging(buffer) = burst.source {
-            self.free_staging |= 1 << buffer;
+            let at = self.now + 1;
+            self.staging_back.push_back((at, buffer));
+            self.schedule.no_later_than(Engine::ReadPath, at);
         }
         let context = &self.contexts[burst.context];
         if context.failed || context.doomed {
             self.try_end(burst.context);
         } else if context.rq_bursts == 0 {
             match burst.source {
-                Source::Admin { .. } => self.finish(burst.context),
+                Source::Admin { .. } => self.finish_sent(burst.context),
                 Source::Staging(_) if context.read_issued == context.length => {
-                    self.finish(burst.context);
+                    self.finish_sent(burst.context);
                 }
                 Source::Staging(_) => {}
             }
         }
-        self.issue_reads();
     }
 }

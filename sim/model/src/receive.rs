@@ -1,24 +1,148 @@
 //! RC: completions of our host reads, to where they belong; reads that fail, are never sent, or take
 //! too long.
+//!
+//! A completion is handed in with its first beat. Its data are where they belong at once, and nobody
+//! looks at them before they are accounted for: an SQE some cycles after the beat that ends it, all
+//! others after the last beat. That is when their tag and their space are free, too.
+
+use std::collections::VecDeque;
 
 use nvme_spec::{SUBMISSION_ENTRY_BYTES, Status};
-use pcie_host::endpoint::ReadStatus;
+use pcie_host::endpoint::{Cycle, ReadStatus};
 use zerocopy::IntoBytes;
 
 use crate::context::Kind;
 use crate::model::Model;
 use crate::pipeline::Step;
+use crate::schedule::{Engine, NEVER};
 use crate::tags::Purpose;
 
+/// Bytes of the descriptor in front of the data of a completion on RC.
+const DESCRIPTOR_BYTES: usize = 12;
+
+/// The beat of a completion that has the last of the first `bytes` of its data; the first is 0.
+const fn last_beat(bytes: usize, beat_bytes: u32) -> Cycle {
+    ((DESCRIPTOR_BYTES + bytes).div_ceil(beat_bytes as usize) - 1) as Cycle
+}
+
+/// A completion that has come.
+#[derive(Clone, Copy, Debug)]
+struct Completion {
+    tag: u8,
+    bytes: u32,
+    status: ReadStatus,
+    last: bool,
+}
+
+/// What is on RC or on its way from there.
+#[derive(Debug, Default)]
+pub(crate) struct Arrivals {
+    completions: VecDeque<(Cycle, Completion)>,
+    /// Whole SQEs: function, queue, place in the FIFO.
+    entries: VecDeque<(Cycle, u8, u16, u8)>,
+}
+
+impl Arrivals {
+    /// The link is gone.
+    pub(crate) fn clear(&mut self) {
+        self.completions.clear();
+        self.entries.clear();
+    }
+
+    /// The function has no queues any more.
+    pub(crate) fn forget_entries(&mut self, function: u8, queue: Option<u16>) {
+        self.entries
+            .retain(|(_, owner, id, _)| *owner != function || queue.is_some_and(|queue| queue != *id));
+    }
+}
+
 impl Model {
-    /// Data, or the lack of them, for one of our reads.
+    /// The first beat of data, or of the lack of them, for one of our reads.
     pub(crate) fn receive_data(&mut self, tag: u8, data: &[u8], status: ReadStatus, last: bool) {
+        if let Some(row) = self.tags.get(tag).copied()
+            && status == ReadStatus::Success
+        {
+            let coming: u32 = self.coming_bytes(tag);
+            let data = &data[..data.len().min((row.remaining_bytes - coming) as usize)];
+            let received = row.received_bytes + coming;
+            match row.purpose {
+                Purpose::SubmissionEntries {
+                    function,
+                    queue,
+                    slot,
+                } => {
+                    self.store_entries(function, queue, slot, received, data);
+                }
+                Purpose::PrpList { context } => self.store_prp_list(context, received, data),
+                Purpose::Data { offset, .. } => {
+                    self.buffers[(offset + received) as usize..][..data.len()]
+                        .copy_from_slice(data);
+                }
+                Purpose::Quarantined { .. } => {}
+            }
+        }
+        let at =
+            self.now + last_beat(data.len(), self.geometry.beat_bytes) + self.timing.receive_cycles;
+        let completion = Completion {
+            tag,
+            bytes: data.len() as u32,
+            status,
+            last,
+        };
+        self.arrivals.completions.push_back((at, completion));
+        self.schedule_arrivals();
+    }
+
+    /// Bytes of a read that have come and are not accounted for.
+    fn coming_bytes(&self, tag: u8) -> u32 {
+        let coming = self.arrivals.completions.iter();
+        coming
+            .filter(|(_, completion)| completion.tag == tag)
+            .map(|(_, completion)| completion.bytes)
+            .sum()
+    }
+
+    fn schedule_arrivals(&mut self) {
+        let completion = self.arrivals.completions.front().map(|(at, _)| *at);
+        let entry = self.arrivals.entries.front().map(|(at, ..)| *at);
+        let next = completion.unwrap_or(NEVER).min(entry.unwrap_or(NEVER));
+        self.schedule.set(Engine::Arrivals, next);
+    }
+
+    /// What has come is accounted for.
+    pub(crate) fn run_arrivals(&mut self) {
+        while let Some((at, completion)) = self.arrivals.completions.front().copied()
+            && at <= self.now
+        {
+            self.arrivals.completions.pop_front();
+            self.account_for(completion);
+        }
+        while let Some((at, function, queue, place)) = self.arrivals.entries.front().copied()
+            && at <= self.now
+        {
+            self.arrivals.entries.pop_front();
+            let function = usize::from(function);
+            let row = &mut self.functions[function].submission[usize::from(queue)];
+            if row.live && !row.deleting {
+                row.there |= 1 << place;
+                self.has_come_to(function, usize::from(queue));
+            }
+        }
+        self.schedule_arrivals();
+    }
+
+    fn account_for(&mut self, completion: Completion) {
+        let Completion {
+            tag,
+            bytes,
+            status,
+            last,
+        } = completion;
         let Some(row) = self.tags.get(tag).copied() else {
             return;
         };
-        let data = &data[..data.len().min(row.remaining_bytes as usize)];
-        let failed =
-            status != ReadStatus::Success || (last && (data.len() as u32) < row.remaining_bytes);
+        let bytes = bytes.min(row.remaining_bytes);
+        let failed = status != ReadStatus::Success || (last && bytes < row.remaining_bytes);
         if failed {
             if last {
                 self.tags.release(tag);
@@ -28,30 +152,30 @@ impl Model {
         } else if last {
             self.tags.release(tag);
         } else {
-            self.tags.receive(tag, data.len() as u32);
+            self.tags.receive(tag, bytes);
         }
+        self.kick_reads();
         match row.purpose {
             Purpose::Quarantined { function } => self.check_drained(usize::from(function)),
             Purpose::SubmissionEntries {
-                function,
-                queue,
-                slot,
+                function, queue, ..
             } => {
                 let function = usize::from(function);
                 if failed {
                     self.submission_read_failed(function, queue);
                 } else {
-                    self.take_entries(function, queue, slot, row.received_bytes, data, last);
+                    let row = &mut self.functions[function].submission[usize::from(queue)];
+                    row.reads -= u32::from(last);
+                    self.check_admin_wait(function);
                 }
             }
             Purpose::PrpList { context } => {
                 if failed {
                     self.contexts[context].host_reads -= 1;
                     let fails = Step::WalkFails(Status::DATA_TRANSFER_ERROR);
-                    let cycles = self.timing.list_cycles + self.timing.answer_cycles;
-                    self.later(context, fails, cycles);
-                } else {
-                    self.take_prp_list(context, row.received_bytes, data, last);
+                    self.later(context, fails, self.timing.list_cycles);
+                } else if last {
+                    self.take_prp_list(context, (row.received_bytes + bytes) as usize);
                 }
             }
             Purpose::Data {
@@ -62,49 +186,39 @@ impl Model {
                 if failed {
                     self.data_read_failed(context, segment, offset, row.remaining_bytes);
                 } else {
-                    self.take_data(context, segment, offset + row.received_bytes, data, last);
+                    self.take_data(context, segment, bytes, last);
                 }
             }
         }
-        self.fetch_everything();
     }
 
-    /// SQEs into their FIFO. `received` bytes of this read have come before.
-    fn take_entries(
-        &mut self,
-        function: usize,
-        id: u16,
-        slot: u8,
-        received: u32,
-        data: &[u8],
-        last: bool,
-    ) {
-        let row = &mut self.functions[function];
-        let queue = &mut row.submission[usize::from(id)];
-        queue.reads -= u32::from(last);
+    /// SQEs into their FIFO, `received` bytes of this read having come before. Those that are whole are
+    /// known of some cycles after the beat that ends them.
+    fn store_entries(&mut self, function: u8, id: u16, slot: u8, received: u32, data: &[u8]) {
+        let queue = &mut self.functions[usize::from(function)].submission[usize::from(id)];
         if queue.deleting || !queue.live {
-            self.check_admin_wait(function);
             return;
         }
         let places = queue.fifo.len();
         let mut at = received as usize;
-        let mut rest = data;
-        while !rest.is_empty() {
+        let mut stored = 0;
+        while stored < data.len() {
             let place = (usize::from(slot) + at / SUBMISSION_ENTRY_BYTES) % places;
             let within = at % SUBMISSION_ENTRY_BYTES;
-            let length = rest.len().min(SUBMISSION_ENTRY_BYTES - within);
-            let (now, later) = rest.split_at(length);
-            queue.fifo[place].as_mut_bytes()[within..within + length].copy_from_slice(now);
-            if within + length == SUBMISSION_ENTRY_BYTES {
-                queue.there |= 1 << place;
-                queue.fetching -= 1;
-            }
+            let length = (data.len() - stored).min(SUBMISSION_ENTRY_BYTES - within);
+            queue.fifo[place].as_mut_bytes()[within..within + length]
+                .copy_from_slice(&data[stored..stored + length]);
             at += length;
-            rest = later;
+            stored += length;
+            if within + length == SUBMISSION_ENTRY_BYTES {
+                let known_at = self.now
+                    + last_beat(stored, self.geometry.beat_bytes)
+                    + self.timing.receive_cycles
+                    + 1;
+                let entry = (known_at, function, id, place as u8);
+                self.arrivals.entries.push_back(entry);
+            }
         }
-        self.queue_changed(function, id);
-        self.refetch_later(function, id);
-        self.kick_dispatch();
     }
 
     /// An SQE that did not arrive: nothing can be known about what the host wanted, so the controller
@@ -118,17 +232,16 @@ impl Model {
         self.check_admin_wait(function);
     }
 
-    /// A piece of a segment's data into its buffer.
-    fn take_data(&mut self, id: u16, segment: u8, offset: u32, data: &[u8], last: bool) {
-        self.buffers[offset as usize..][..data.len()].copy_from_slice(data);
+    /// A piece of a segment's data is in its buffer.
+    fn take_data(&mut self, id: u16, segment: u8, bytes: u32, last: bool) {
         let context = &mut self.contexts[id];
         context.host_reads -= u32::from(last);
         if context.failed {
-            self.later(id, Step::Finish, self.timing.filled_cycles);
+            self.later(id, Step::Finish, self.timing.lost_cycles);
             return;
         }
         let row = &mut context.segments[usize::from(segment)];
-        row.to_receive -= data.len() as u32;
+        row.to_receive -= bytes;
         if row.to_receive == 0 {
             self.segment_filled(id, segment);
         }
@@ -141,7 +254,7 @@ impl Model {
             self.contexts[id].kind == Kind::Pair && offset >= self.buffer_offset(id, 1);
         let context = &mut self.contexts[id];
         if context.failed {
-            self.later(id, Step::Finish, self.timing.filled_cycles);
+            self.later(id, Step::Finish, self.timing.lost_cycles);
         } else if write_half {
             if context.status[1].is_success() {
                 context.status[1] = Status::DATA_TRANSFER_ERROR;
@@ -152,12 +265,8 @@ impl Model {
                 self.segment_filled(id, segment);
             }
         } else {
-            self.later(id, Step::Lost, self.timing.filled_cycles);
+            self.later(id, Step::Lost, self.timing.lost_cycles);
         }
-    }
-
-    fn segment_filled(&mut self, id: u16, segment: u8) {
-        self.later(id, Step::Filled(segment), self.timing.filled_cycles);
     }
 
     /// A read that was booked on the RQ and then not sent.
@@ -176,7 +285,7 @@ impl Model {
                 }
             }
         }
-        self.fetch_everything();
+        self.kick_reads();
     }
 
     /// Reads that have taken too long: what they were for fails, the tag stays taken until the read ends.

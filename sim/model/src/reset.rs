@@ -66,6 +66,8 @@ impl Model {
         if trace {
             row.submission[0].doorbell_at = vec![self.now; entries as usize];
         }
+        self.room_changes(function, 0, self.now + 1);
+        let row = &mut self.functions[function];
         let entries = u32::from(attributes.completion_entries()) + 1;
         // The admin completion queue always has vector 0 (§3.1.8).
         row.completion[0].create(row.admin_completion_address, entries, Some(0));
@@ -113,7 +115,6 @@ impl Model {
             for queue in 0..row.submission.len() {
                 self.want_fetch(function, queue as u16);
             }
-            self.fetch_everything();
         } else if row.status.ready() && !row.draining {
             row.status.set_fatal(true);
             self.drain(function);
@@ -138,6 +139,8 @@ impl Model {
         self.answers.clear();
         self.schedule.set(Engine::RegisterReads, NEVER);
         self.rq.clear_small();
+        self.arrivals.clear();
+        self.schedule.set(Engine::Arrivals, NEVER);
         for function in 0..self.functions.len() {
             self.reset_function(function);
             self.functions[function].reset_in_process = false;
@@ -161,14 +164,12 @@ impl Model {
         self.functions[function].draining = true;
         self.doorbells.retain(|doorbell| doorbell.function != index);
         self.quarantine_reads(index);
-        let contexts = &self.contexts;
-        self.prp_wait.retain(|id| contexts[*id].function != index);
-        if self
-            .data_job
-            .is_some_and(|job| contexts[job.context].function == index)
-        {
-            self.data_job = None;
+        self.entries_read = self.entries_read.filter(|read| read.function != index);
+        self.arrivals.forget_entries(index, None);
+        for id in self.contexts.taken(function) {
+            self.withdraw(id);
         }
+        let contexts = &self.contexts;
         self.rq.cancel_data(|id| contexts[id].function == index);
         self.admins[function].reset();
         self.clear_queues(function);
@@ -181,8 +182,6 @@ impl Model {
             self.drop_locks(id);
             self.try_end(id);
         }
-        self.issue_reads();
-        self.fetch_everything();
         self.check_drained(function);
     }
 
@@ -210,16 +209,22 @@ impl Model {
     }
 
     fn clear_queues(&mut self, function: usize) {
-        for id in self.contexts.taken(function) {
-            self.set_read_ready(id, false);
+        let mut waiting = std::mem::take(&mut self.functions[function].completion_wait);
+        while waiting != 0 {
+            let id = self
+                .contexts
+                .id(function, waiting.trailing_zeros() as usize);
+            waiting &= waiting - 1;
+            self.contexts[id].delayed -= 1;
         }
+        self.heads.forget_function(function);
+        self.room.forget_function(function);
+        self.completer.forget_function(function);
         let row = &mut self.functions[function];
         row.ready_queues = 0;
         row.fetch_queues = 0;
         self.fetch_functions &= !(1 << function);
         self.ready_functions &= !(1 << function);
-        row.lock_wait.clear();
-        row.completion_wait = 0;
         row.deferred.clear();
         row.admin_wait = AdminWait::Nothing;
         row.aggregation_threshold = 1;
@@ -232,12 +237,6 @@ impl Model {
             submission.in_flight = 0;
             submission.reads = 0;
             row.dispatch_turns.deactivate(queue);
-            row.buffer_wait[queue].clear();
-            row.buffer_turns.deactivate(queue);
-            row.read_ready[queue].clear();
-            row.data_ready[queue].clear();
-            self.read_turns.deactivate(function, queue);
-            self.data_turns.deactivate(function, queue);
         }
     }
 
@@ -251,7 +250,11 @@ impl Model {
         {
             return;
         }
-        debug_assert_eq!(row.free_buffers, self.geometry.buffers_per_function);
+        debug_assert_eq!(
+            self.free_buffers_of(function),
+            self.geometry.buffers_per_function
+        );
+        let row = &mut self.functions[function];
         row.draining = false;
         if std::mem::take(&mut row.clears_status) {
             row.status = ControllerStatus::new();

@@ -42,42 +42,26 @@ table! {
     Timing: Cycle {
         /// A register read on CQ to its completion on CC.
         register_read_cycles = 4;
-        /// A doorbell write on CQ to the queue's new pointer at the fetch engine.
-        doorbell_cycles = 2;
-        /// SQEs on RC to the queue's next fetch, when they leave it wanting more.
-        refetch_cycles = 5;
-        /// Between the starts of two commands: the dispatcher's throughput.
+        /// A doorbell write on CQ to the queue's new pointer at the engines.
+        doorbell_cycles = 1;
+        /// The last beat of a completion on RC to its data, its tag and its space being accounted for.
+        receive_cycles = 2;
+        /// Between two choices of the dispatcher: its throughput.
         dispatch_cycles = 4;
         /// Taking an SQE out of its FIFO to the command decoded and checked.
-        decode_cycles = 10;
-        /// A command that moves nothing, or is refused: decoded to its completion.
-        answer_cycles = 1;
-        /// A command decoded to its PRP list's first read, when it has one.
-        walk_cycles = 1;
-        /// A piece of a PRP list on RC to the next piece's read, or to what follows the walk.
-        list_cycles = 5;
-        /// A piece's buffers given to its first host read.
-        fetch_cycles = 5;
-        /// Between two choices of the data fetch arbiter.
-        fetch_choice_cycles = 4;
-        /// The last beat of a piece's host data on RC to its request at the range lock.
-        filled_cycles = 4;
+        decode_cycles = 4;
+        /// A piece of a PRP list accounted for to the next piece, or to the end of the walk.
+        list_cycles = 2;
+        /// Data that did not come accounted for to the end of their command.
+        lost_cycles = 2;
         /// An admin command decoded to its answer formed.
         admin_cycles = 65;
         /// An admin command's answer formed to its first beat of data, when it has data.
         admin_data_cycles = 3;
-        /// A request at the range lock to its grant, nothing in its way.
-        lock_cycles = 2;
-        /// A grant to AXI AR: the read arbiter's choice.
-        read_start_cycles = 3;
-        /// Between two choices of the read arbiter.
-        read_choice_cycles = 5;
-        /// A grant, or a compare that has found no difference, to AXI AW and W.
+        /// A segment's turn on AXI W to AW.
         write_start_cycles = 1;
         /// The last beat of R to the outcome of a compare.
         compare_cycles = 2;
-        /// The end of a Write, Compare or pair at the medium to its completion.
-        end_cycles = 2;
         /// AXI AR to the first beat of R.
         mem_cycles = 25;
         /// The last beat of AXI W to B.

@@ -1,37 +1,85 @@
 //! To the medium: a locked segment goes out on AXI W, and is in the medium at B; and what follows a
-//! compare.
+//! compare. Segments whose compare has found no difference go first. What is through with the medium is
+//! told one a cycle: what was written first, then compares that write nothing.
 
-use nvme_spec::Status;
+use std::collections::VecDeque;
+
+use pcie_host::endpoint::Cycle;
 
 use crate::axi::WriteBurst;
 use crate::context::{Kind, Phase};
 use crate::model::Model;
-use crate::pipeline::Step;
+use crate::schedule::{Engine, NEVER};
+
+/// Segments that wait for AXI W, and compares that wait to be told.
+#[derive(Debug, Default)]
+pub(crate) struct WriteQueues {
+    /// From which cycle on, context, segment.
+    granted: VecDeque<(Cycle, u16, u8)>,
+    compared: VecDeque<(Cycle, u16, u8)>,
+    /// The next one is begun in this cycle at the earliest.
+    begin_from: Cycle,
+    /// Compares that write nothing.
+    not_written: VecDeque<(Cycle, u16, u8)>,
+    /// The last cycle in which something was told.
+    told_at: Option<Cycle>,
+}
+
+impl WriteQueues {
+    fn next(&self) -> Cycle {
+        let granted = self.granted.front().map_or(NEVER, |entry| entry.0);
+        let compared = self.compared.front().map_or(NEVER, |entry| entry.0);
+        granted.min(compared).max(self.begin_from)
+    }
+}
 
 impl Model {
-    /// Writes a segment that holds its lock.
-    pub(crate) fn write_segment(&mut self, id: u16, index: usize) {
-        let context = &mut self.contexts[id];
-        let from_lock = context.kind == Kind::Write;
+    /// A segment that holds its lock is to be written.
+    pub(crate) fn write_later(&mut self, id: u16, index: usize, compared: bool) {
+        let queues = &mut self.writes;
+        self.contexts[id].axi_bursts += 1;
+        if compared {
+            queues.compared.push_back((self.now, id, index as u8));
+        } else {
+            queues.granted.push_back((self.now + 1, id, index as u8));
+        }
+        self.schedule
+            .no_later_than(Engine::WritePath, queues.next().max(self.now));
+    }
+
+    /// Begins the next segment, when the one before has gone out.
+    pub(crate) fn run_write_path(&mut self) {
+        if self.writes.begin_from <= self.now {
+            let now = self.now;
+            let due = |entry: &mut (Cycle, u16, u8)| entry.0 <= now;
+            let queues = &mut self.writes;
+            let first = queues
+                .compared
+                .pop_front_if(due)
+                .or_else(|| queues.granted.pop_front_if(due));
+            if let Some((_, id, index)) = first {
+                self.write_segment(id, usize::from(index));
+            }
+        }
+        self.schedule
+            .set(Engine::WritePath, self.writes.next().max(self.now + 1));
+    }
+
+    fn write_segment(&mut self, id: u16, index: usize) {
+        let context = &self.contexts[id];
         let half = if context.kind == Kind::Pair { 1 } else { index };
-        let segment = &mut context.segments[index];
-        segment.phase = Phase::Writing;
+        let segment = &context.segments[index];
         let burst = WriteBurst {
             context: id,
             segment: index as u8,
             medium_offset: context.medium_offset + u64::from(segment.start),
-            offset: (u32::from(id) * 2 + half as u32) * self.geometry.atomic_unit_bytes,
+            offset: self.buffer_offset(id, half),
             length_bytes: segment.length,
             start: 0,
             response: 0,
         };
-        context.axi_bursts += 1;
-        let locked = if from_lock {
-            self.timing.lock_cycles
-        } else {
-            0
-        };
-        let from = self.now + locked + self.timing.write_start_cycles;
+        self.writes.begin_from = self.now + self.axi.beats(segment.length);
+        let from = self.now + self.timing.write_start_cycles;
         let response = self.timing.write_response_cycles + self.timing.media_cycles;
         self.axi.write(burst, from, response);
     }
@@ -43,58 +91,51 @@ impl Model {
                 break;
             }
             self.axi.writes.pop_front();
-            self.end_write_burst(burst);
+            let data = &self.buffers[burst.offset as usize..][..burst.length_bytes as usize];
+            self.medium.write_atomic(burst.medium_offset, data);
+            let context = &mut self.contexts[burst.context];
+            context.axi_bursts -= 1;
+            context.wrote = true;
+            self.leave_medium(burst.context, usize::from(burst.segment));
         }
-        self.fetch_everything();
-    }
-
-    fn end_write_burst(&mut self, burst: WriteBurst) {
-        let data = &self.buffers[burst.offset as usize..][..burst.length_bytes as usize];
-        self.medium.write_atomic(burst.medium_offset, data);
-        let context = &mut self.contexts[burst.context];
-        context.axi_bursts -= 1;
-        context.wrote = true;
-        self.end_segment(burst.context, usize::from(burst.segment));
     }
 
     /// A compare has read its last beat.
     pub(crate) fn compared(&mut self, id: u16, index: usize) {
         let context = &mut self.contexts[id];
-        if context.differs {
-            context.status[0] = Status::COMPARE_FAILURE;
-            context.failed = true;
-        } else if context.kind == Kind::Pair && context.status[1].is_success() {
-            self.write_segment(id, index);
-            return;
+        if !context.differs && context.kind == Kind::Pair && context.status[1].is_success() {
+            context.segments[index].phase = Phase::Writing;
+            return self.write_later(id, index, true);
         }
-        self.end_segment(id, index);
+        context.delayed += 1;
+        self.writes
+            .not_written
+            .push_back((self.now, id, index as u8));
+        self.schedule.no_later_than(Engine::Moves, self.now);
     }
 
-    /// A segment is through: frees its lock and buffers, goes on with the next or ends the command.
-    fn end_segment(&mut self, id: u16, index: usize) {
-        let context = &mut self.contexts[id];
-        let (function, row) = (usize::from(context.function), context.segments[index].row);
-        context.segments[index].phase = Phase::Idle;
-        self.release_row(function, row);
-        self.free_buffers(id, index);
-        let context = &self.contexts[id];
-        if context.failed || context.doomed {
-            if context.doomed {
-                self.try_end(id);
-            } else {
-                self.withdraw(id);
-                self.later(id, Step::Finish, self.timing.end_cycles);
-            }
-        } else if context.next_segment >= context.length
-            && context
-                .segments
-                .iter()
-                .all(|segment| segment.phase == Phase::Idle)
+    /// Compares that write nothing, when nothing that was written is told.
+    pub(crate) fn run_moves(&mut self) {
+        if self.writes.told_at != Some(self.now)
+            && let Some((_, id, index)) = self.writes.not_written.pop_front()
         {
-            self.later(id, Step::Finish, self.timing.end_cycles);
-        } else {
-            self.reserve_segment(id);
-            self.try_lock(id);
+            self.contexts[id].delayed -= 1;
+            self.leave_medium(id, usize::from(index));
         }
+        let next = if self.writes.not_written.is_empty() {
+            NEVER
+        } else {
+            self.now + 1
+        };
+        self.schedule.set(Engine::Moves, next);
+    }
+
+    /// A segment is through with the medium: its lock goes.
+    fn leave_medium(&mut self, id: u16, index: usize) {
+        self.writes.told_at = Some(self.now);
+        let row = self.contexts[id].segments[index].row;
+        self.contexts[id].segments[index].phase = Phase::Moved;
+        self.release_row(row);
+        self.moved(id, index);
     }
 }
