@@ -20,7 +20,6 @@ impl Model {
         };
         if let Some(target) = in_flight {
             self.functions[function].admin_wait = AdminWait::ContextEnds(target);
-            self.try_end(target);
         } else {
             self.contexts[id].dword0 = u32::from(!aborted);
             self.finish(id);
@@ -85,10 +84,7 @@ impl Model {
         } else if context.kind == Kind::Decoding {
             context.status[0] = Status::ABORT_REQUESTED;
         } else {
-            context.failed = true;
-            context.status[0] = Status::ABORT_REQUESTED;
-            self.withdraw(target);
-            self.drop_locks(target);
+            self.fail(target, Status::ABORT_REQUESTED);
         }
         Some(target)
     }

@@ -122,7 +122,8 @@ impl Model {
         self.schedule.set(Engine::Buffers, next);
     }
 
-    /// Gives the segment whose turn it is its buffers, if there are enough.
+    /// Gives the segment whose turn it is its buffers, if there are enough; one of a command that has failed
+    /// passes without.
     fn give_buffers(&mut self, function: usize) -> bool {
         let mut turns = std::mem::take(&mut self.functions[function].buffer_turns);
         let waiting = &self.functions[function].buffer_wait;
@@ -136,10 +137,14 @@ impl Model {
         };
         let queue = turns.select(u64::MAX, |queue| wanted(queue).map_or(0, |(_, _, bytes)| bytes));
         let chosen = queue.and_then(|queue| wanted(queue).map(|chosen| (queue, chosen)));
+        let is_dead = chosen.is_some_and(|(_, (id, ..))| self.is_dead(id));
         let given = chosen.filter(|(_, (id, index, _))| {
-            self.contexts[*id].segments[*index].buffers <= self.functions[function].free_buffers
+            let buffers = self.contexts[*id].segments[*index].buffers;
+            is_dead || buffers <= self.functions[function].free_buffers
         });
-        if let Some((queue, (_, _, bytes))) = given {
+        if let Some((queue, (_, _, bytes))) = given
+            && !is_dead
+        {
             turns.charge(queue, bytes);
         }
         self.functions[function].buffer_turns = turns;
@@ -155,11 +160,18 @@ impl Model {
         if row.buffer_wait[queue].is_empty() && !comes {
             row.buffer_turns.deactivate(queue);
         }
+        if is_dead {
+            self.passed_by(id);
+            return true;
+        }
         let segment = &mut self.contexts[id].segments[index];
+        let row = &mut self.functions[function];
         row.free_buffers -= segment.buffers;
         segment.phase = Phase::Fetching;
         segment.to_request = bytes;
-        segment.to_receive = bytes;
+        segment.reads = 0;
+        segment.is_asked = false;
+        segment.is_lost = [false; 2];
         self.hand_out.busy_until = self.now + 1 + Cycle::from(segment.buffers);
         self.push_data_turn(id);
         true

@@ -401,19 +401,6 @@ impl Model {
         self.check_drained(function);
     }
 
-    /// An error ends the command: nothing more of it is started, and its completion is posted when
-    /// everything of it that is under way has ended (the host may take its buffers back then).
-    pub(crate) fn fail(&mut self, id: u16, status: Status) {
-        let context = &mut self.contexts[id];
-        if !context.failed {
-            context.failed = true;
-            context.status[0] = status;
-            self.withdraw(id);
-            self.drop_locks(id);
-        }
-        self.try_end(id);
-    }
-
     /// Takes a context out of every arbiter and waiting set.
     pub(crate) fn withdraw(&mut self, id: u16) {
         self.forget_lock_wait(id);
@@ -422,7 +409,7 @@ impl Model {
         let (function, queue) = (usize::from(context.function), usize::from(context.queue));
         self.data_turns.remove(function, queue, id);
         self.read_turns.remove(function, queue, id);
-        self.prp_wait.retain(|waiting| *waiting != id);
+        self.walker.forget(id);
         self.list_read = self.list_read.filter(|(_, listed)| *listed != id);
         self.data_job = self.data_job.filter(|job| job.context != id);
         for segment in &mut self.contexts[id].segments {
@@ -435,7 +422,7 @@ impl Model {
         self.schedule.no_later_than(Engine::Lists, self.now);
     }
 
-    /// Gives up locks that a failed or doomed context awaits or reads under, once no AXI burst needs
+    /// Gives up locks that a doomed context awaits or reads under, once no AXI burst needs
     /// them; a lock that it writes under goes with B.
     pub(crate) fn drop_locks(&mut self, id: u16) {
         if self.contexts[id].axi_bursts > 0 {
@@ -451,11 +438,10 @@ impl Model {
         }
     }
 
-    /// Ends a failed or doomed context if nothing of it is under way any more.
+    /// Ends a doomed context if nothing of it is under way any more.
     pub(crate) fn try_end(&mut self, id: u16) {
         let context = &self.contexts[id];
-        if context.kind == Kind::Free || !(context.failed || context.doomed) || !context.is_quiet()
-        {
+        if context.kind == Kind::Free || !context.doomed || !context.is_quiet() {
             return;
         }
         for index in 0..2 {
@@ -463,11 +449,7 @@ impl Model {
                 self.free_buffers(id, index);
             }
         }
-        if self.contexts[id].doomed {
-            self.end(id);
-        } else {
-            self.finish(id);
-        }
+        self.end(id);
     }
 
     /// Keeps a step of a context's row of the range lock for the trace.

@@ -5,6 +5,7 @@ use pcie_host::endpoint::Cycle;
 
 use crate::decode::Rejection;
 use crate::options::MAXIMUM_VIRTUAL_FUNCTIONS;
+use crate::schedule::NEVER;
 
 /// What a context does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -61,8 +62,11 @@ pub(crate) struct Segment {
     pub(crate) length: u32,
     /// Bytes not asked for yet, both halves of a pair together.
     pub(crate) to_request: u32,
-    /// Bytes that have not come yet.
-    pub(crate) to_receive: u32,
+    /// Host reads under way, and whether there will be no more.
+    pub(crate) reads: u32,
+    pub(crate) is_asked: bool,
+    /// Data of it are missing; of a pair, of the first and of the second half.
+    pub(crate) is_lost: [bool; 2],
     /// Buffers it holds.
     pub(crate) buffers: u32,
     /// Row of the range lock, while Waiting, Reading or Writing.
@@ -101,8 +105,10 @@ pub(crate) struct Context {
     pub(crate) second_stands: bool,
     /// Halves whose completion has been dealt with.
     pub(crate) ended_halves: u8,
-    /// Nothing more is started: ends with `status` when what is under way has ended.
+    /// Ends with `status` when what is under way has ended.
     pub(crate) failed: bool,
+    /// Nothing more of it is started from this cycle on: it has failed.
+    pub(crate) dead_from: Cycle,
     /// Its function was reset: ends without a completion when what is under way has ended.
     pub(crate) doomed: bool,
     pub(crate) medium_offset: u64,
@@ -156,6 +162,7 @@ impl Context {
             second_stands: false,
             ended_halves: 0,
             failed: false,
+            dead_from: NEVER,
             doomed: false,
             medium_offset: 0,
             length: 0,
@@ -241,6 +248,7 @@ impl Contexts {
         row.fetched_sets = 1;
         row.status = [Status::SUCCESS; 2];
         row.failed = false;
+        row.dead_from = NEVER;
         row.second_stands = false;
         row.ended_halves = 0;
         row.doomed = false;

@@ -76,7 +76,8 @@ impl Model {
             self.decode_single(id)
         };
         match rejected {
-            Ok(()) => self.walk_prps(id, self.now),
+            Ok(()) if self.contexts[id].kind == Kind::Status => self.pass_refused(id),
+            Ok(()) => self.start_walk(id),
             Err(rejection) => {
                 let context = &mut self.contexts[id];
                 context.kind = if context.completions == 2 {
@@ -87,7 +88,7 @@ impl Model {
                 context.failed = true;
                 context.status[0] = rejection.status;
                 context.rejection = Some(rejection);
-                self.walked(id, self.now);
+                self.pass_refused(id);
             }
         }
     }
@@ -184,7 +185,7 @@ impl Model {
         context.prp[0] = sound.prp;
         context.walking = 0;
         if sound.kind == Kind::Read {
-            context.segments[0].phase = Phase::Filled;
+            context.segments[0].phase = Phase::Locking;
             context.segments[0].length = sound.length;
         }
         if sound.kind != Kind::Status {

@@ -11,6 +11,8 @@ use crate::schedule::{Engine, NEVER};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PendingDoorbell {
     at: Cycle,
+    /// When it was on CQ.
+    rung_at: Cycle,
     pub(crate) function: u8,
     offset: u32,
     value: u32,
@@ -19,9 +21,10 @@ pub(crate) struct PendingDoorbell {
 impl Model {
     /// A write into the doorbell page.
     pub(crate) fn ring(&mut self, function: usize, offset: u64, value: u32) {
-        let at = self.now + self.timing.doorbell_cycles;
+        let at = self.now + self.cq_wait + self.timing.doorbell_cycles;
         let doorbell = PendingDoorbell {
             at,
+            rung_at: self.now,
             function: function as u8,
             offset: offset as u32,
             value,
@@ -49,7 +52,7 @@ impl Model {
         if !self.functions[function].status.ready() || self.functions[function].draining {
             return;
         }
-        let rung_at = doorbell.at - self.timing.doorbell_cycles;
+        let rung_at = doorbell.rung_at;
         let result = match doorbell::at_offset(u64::from(doorbell.offset)) {
             Some(Doorbell::SubmissionTail(queue)) => {
                 self.set_tail(function, queue, doorbell.value, rung_at)

@@ -270,7 +270,7 @@ mod tests {
             }
             now = next;
         }
-        assert_eq!(order, [1, 3, 2, 3, 1, 3, 2, 3]);
+        assert_eq!(order, [3, 1, 3, 2, 3, 1, 3, 2]);
     }
 
     #[test]

@@ -182,10 +182,9 @@ impl Model {
     fn granted(&mut self, id: u16, index: usize) {
         let context = &self.contexts[id];
         let row = context.segments[index].row;
-        if context.failed || context.doomed {
-            self.contexts[id].segments[index].phase = Phase::Filled;
-            self.release_row(row);
-            return;
+        if self.is_dead(id) || context.doomed {
+            // To one that wants it no more.
+            return self.drop_grant(id, index);
         }
         self.trace_lock(LockStep::Granted, id, row);
         let context = &mut self.contexts[id];

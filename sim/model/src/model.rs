@@ -19,6 +19,7 @@ use crate::lock_stage::LockStage;
 use crate::medium::Medium;
 use crate::options::{ModelError, ModelOptions};
 use crate::pipeline::Pipeline;
+use crate::prp::Walker;
 use crate::range_lock::RangeLock;
 use crate::reads::{DataJob, EntriesRead};
 use crate::receive::Arrivals;
@@ -68,6 +69,9 @@ pub struct Model {
     pub(crate) rq: Rq,
     pub(crate) axi: Axi,
 
+    /// The first cycle in which CQ takes an access, and how long the one under way has waited for it.
+    pub(crate) cq_free_from: Cycle,
+    pub(crate) cq_wait: Cycle,
     // Delay lines: what comes out of each, in order.
     pub(crate) arrivals: Arrivals,
     pub(crate) doorbells: VecDeque<PendingDoorbell>,
@@ -91,12 +95,13 @@ pub struct Model {
     /// The function to fetch SQEs for first, and those with queues that want some.
     pub(crate) fetch_function: usize,
     pub(crate) fetch_functions: u32,
-    /// Contexts with a PRP list to fetch, in order.
-    pub(crate) prp_wait: VecDeque<u16>,
+    pub(crate) walker: Walker,
     /// Reads that are asked for: of SQEs, of a context's PRP list from a cycle on, of data.
     pub(crate) entries_read: Option<EntriesRead>,
     pub(crate) list_read: Option<(Cycle, u16)>,
     pub(crate) data_job: Option<DataJob>,
+    /// The last cycle in which a read of data has ended.
+    pub(crate) read_ended_at: Option<Cycle>,
     pub(crate) data_turns: FairTurns,
     pub(crate) events: Events,
     pub(crate) hand_out: HandOut,
@@ -180,6 +185,8 @@ impl Model {
                 link.max_payload_bytes,
             ),
             axi: Axi::new(geometry.beat_bytes),
+            cq_free_from: 0,
+            cq_wait: 0,
             arrivals: Arrivals::default(),
             doorbells: VecDeque::new(),
             answers: VecDeque::new(),
@@ -196,10 +203,11 @@ impl Model {
             room: Room::default(),
             fetch_function: 0,
             fetch_functions: 0,
-            prp_wait: VecDeque::new(),
+            walker: Walker::default(),
             entries_read: None,
             list_read: None,
             data_job: None,
+            read_ended_at: None,
             data_turns: FairTurns::new(functions, queues, geometry.quantum_bytes),
             events: Events::default(),
             hand_out: HandOut::default(),
@@ -383,7 +391,8 @@ impl Model {
     }
 
     fn answer(&mut self, tag: u16, value: Option<u64>) {
-        let at = self.now + self.timing.register_read_cycles;
+        let reads = self.timing.register_read_cycles;
+        let at = self.now + self.pass_cq(reads + 1) + reads;
         self.answers.push_back((at, tag, value));
         self.schedule.no_later_than(Engine::RegisterReads, at);
     }

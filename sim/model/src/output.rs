@@ -11,7 +11,14 @@ impl Model {
         while let Some(taken) = self.rq.take(self.now) {
             match taken {
                 Taken::Small(booked) => self.send_small(booked.function, booked.tlp, port),
-                Taken::Data(burst) => self.send_data(burst, port),
+                Taken::Part(part) => {
+                    self.send_data(part.burst, part.from_byte, part.length_bytes, port);
+                }
+                Taken::Data(burst, from_byte) => {
+                    let length = burst.length_bytes - from_byte.min(burst.length_bytes);
+                    self.send_data(burst, from_byte, length, port);
+                    self.end_data_burst(burst);
+                }
             }
             self.rq.settle(self.now);
         }
@@ -68,28 +75,34 @@ impl Model {
         }
     }
 
-    fn send_data(&mut self, burst: DataBurst, port: &mut dyn Port) {
+    fn send_data(
+        &mut self,
+        burst: DataBurst,
+        from_byte: u32,
+        length_bytes: u32,
+        port: &mut dyn Port,
+    ) {
         let context = &self.contexts[burst.context];
         let function = FunctionId(context.function);
-        if !context.doomed && !context.failed {
-            let length = burst.length_bytes as usize;
-            let data = match burst.source {
-                Source::Staging(buffer) => {
-                    &self.staging[usize::from(buffer) * PAGE as usize..][..length]
-                }
-                Source::Admin { offset } => {
-                    &self.admin_buffers[function.index()][usize::from(offset)..][..length]
-                }
-            };
-            port.memory_write(
-                self.now,
-                MemoryWrite {
-                    function,
-                    address: burst.address,
-                    data,
-                },
-            );
+        if context.doomed || length_bytes == 0 {
+            return;
         }
-        self.end_data_burst(burst);
+        let (from, length) = (from_byte as usize, length_bytes as usize);
+        let data = match burst.source {
+            Source::Staging(buffer) => {
+                &self.staging[usize::from(buffer) * PAGE as usize + from..][..length]
+            }
+            Source::Admin { offset } => {
+                &self.admin_buffers[function.index()][usize::from(offset) + from..][..length]
+            }
+        };
+        port.memory_write(
+            self.now,
+            MemoryWrite {
+                function,
+                address: burst.address + u64::from(from_byte),
+                data,
+            },
+        );
     }
 }

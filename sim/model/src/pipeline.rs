@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use nvme_spec::Status;
 use pcie_host::endpoint::Cycle;
 
 use crate::model::Model;
@@ -11,16 +10,8 @@ use crate::schedule::{Engine, NEVER};
 /// What takes effect later. Each of them names a context, which is not free before.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
-    /// The PRP walker takes the command up, or goes on with it.
-    Walk,
-    /// The walker has failed.
-    WalkFails(Status),
-    /// Data of the command are lost.
-    Lost,
     /// A compare has seen its last beat.
     Compared(u8),
-    /// A failed command may have ended.
-    Finish,
 }
 
 /// Steps under way, by the cycle in which they take effect, then in the order in which they were taken.
@@ -58,22 +49,12 @@ impl Model {
     }
 
     fn take_step(&mut self, id: u16, step: Step) {
-        let context = &mut self.contexts[id];
-        if context.doomed {
+        if self.contexts[id].doomed {
             self.drop_locks(id);
             return self.try_end(id);
         }
         match step {
-            Step::Finish => self.try_end(id),
-            // An error or an Abort has come between.
-            _ if context.failed => {
-                self.drop_locks(id);
-                self.try_end(id);
-            }
             Step::Compared(index) => self.compared(id, usize::from(index)),
-            Step::Walk => self.walk_prps(id, self.now + 1),
-            Step::WalkFails(status) => self.prp_list_failed(id, status),
-            Step::Lost => self.fail(id, Status::DATA_TRANSFER_ERROR),
         }
     }
 }

@@ -1,18 +1,40 @@
 //! The PRP walker (NVMe 1.1 §4.3): fetches PRP lists into the entry table, for several commands at
 //! once, each one page of its list at a time. Commands of up to two pages pass it by.
 
+use std::collections::VecDeque;
+
 use nvme_spec::Status;
 use pcie_host::endpoint::Cycle;
 use zerocopy::IntoBytes;
 
 use crate::context::{Kind, PrpSet};
 use crate::model::{Model, PAGE};
-use crate::pipeline::Step;
 use crate::schedule::{Engine, NEVER};
 use crate::timing::Geometry;
 
 /// Bytes of a PRP entry.
 const ENTRY: u32 = 8;
+
+/// Commands that are walked: each entry from a cycle on.
+#[derive(Debug, Default)]
+pub(crate) struct Walker {
+    /// The last cycle in which a command began to be walked, and in which one was refused.
+    started_at: Option<Cycle>,
+    refused_at: Option<Cycle>,
+    /// Their next read is to be asked for.
+    waiting: VecDeque<(Cycle, u16)>,
+    /// Reads that have ended.
+    ended: VecDeque<(Cycle, u16, Result<u32, Status>)>,
+    /// Commands that are through, or with what they end.
+    walked: VecDeque<(Cycle, u16, Option<Status>)>,
+}
+
+impl Walker {
+    /// The context's list is not fetched any more.
+    pub(crate) fn forget(&mut self, id: u16) {
+        self.waiting.retain(|(_, waiting)| *waiting != id);
+    }
+}
 
 impl PrpSet {
     /// Entries between the list pointer and the end of its page.
@@ -54,31 +76,109 @@ impl Model {
         (page + u64::from(offset % PAGE), length)
     }
 
-    /// Goes on with a command that has passed its checks: fetches what is missing of its PRP lists. What
-    /// is walked goes on in cycle `walked_at`.
-    pub(crate) fn walk_prps(&mut self, id: u16, walked_at: Cycle) {
+    /// A command has passed its checks: fetches its PRP lists, or passes on when it has none.
+    pub(crate) fn start_walk(&mut self, id: u16) {
+        self.walker.started_at = Some(self.now);
+        if self.wants_list(id) {
+            self.walker.waiting.push_back((self.now + 1, id));
+        } else {
+            self.contexts[id].delayed += 1;
+            self.walker.walked.push_back((self.now, id, None));
+        }
+        self.schedule.no_later_than(Engine::Lists, self.now);
+    }
+
+    /// A command is refused: nothing that was walked passes in the same cycle.
+    pub(crate) fn pass_refused(&mut self, id: u16) {
+        self.walker.refused_at = Some(self.now);
+        self.walked(id, self.now + 1);
+    }
+
+    /// Is there more of a context's lists to be fetched?
+    fn wants_list(&mut self, id: u16) -> bool {
         let context = &mut self.contexts[id];
         while usize::from(context.walking) < usize::from(context.fetched_sets) {
             let set = &context.prp[usize::from(context.walking)];
             if set.known < set.entries {
-                self.prp_wait.push_back(id);
-                self.schedule.no_later_than(Engine::Lists, self.now);
-                return;
+                return true;
             }
             context.walking += 1;
         }
-        self.walked(id, walked_at);
+        false
     }
 
-    /// The next read of a list is asked for.
+    /// A read has ended, a command is through, the next read is asked for: one of each a cycle.
     pub(crate) fn run_lists(&mut self) {
-        self.schedule.set(Engine::Lists, NEVER);
-        if self.list_read.is_none()
-            && let Some(id) = self.prp_wait.pop_front()
+        let now = self.now;
+        if self.walker.started_at != Some(now)
+            && let Some((_, id, outcome)) = self.walker.ended.pop_front_if(|entry| entry.0 <= now)
         {
-            let from = self.now + 1;
-            self.list_read = Some((from, id));
-            self.schedule.no_later_than(Engine::Reads, from);
+            self.contexts[id].delayed -= 1;
+            self.step_walk(id, outcome);
+        }
+        if self.walker.refused_at != Some(now)
+            && let Some((_, id, failure)) = self.walker.walked.pop_front_if(|entry| entry.0 <= now)
+        {
+            self.contexts[id].delayed -= 1;
+            if self.contexts[id].doomed {
+                self.try_end(id);
+            } else if let Some(status) = failure {
+                self.refuse(id, status);
+            } else {
+                self.walked(id, now + 1);
+            }
+        }
+        if self.list_read.is_none()
+            && let Some((_, id)) = self.walker.waiting.pop_front_if(|entry| entry.0 <= now)
+        {
+            self.list_read = Some((now + 1, id));
+            self.schedule.no_later_than(Engine::Reads, now + 1);
+        }
+        let walker = &self.walker;
+        let ended = walker.ended.front().map_or(NEVER, |entry| entry.0);
+        let walked = walker.walked.front().map_or(NEVER, |entry| entry.0);
+        let mut next = ended.min(walked);
+        // While a read is asked for, its end is waited for.
+        if self.list_read.is_none() {
+            next = next.min(walker.waiting.front().map_or(NEVER, |entry| entry.0));
+        }
+        self.schedule.set(Engine::Lists, next.max(now + 1));
+    }
+
+    /// A read of a list has ended; what it has brought, in bytes.
+    pub(crate) fn end_list_read(&mut self, id: u16, outcome: Result<u32, Status>) {
+        let context = &mut self.contexts[id];
+        context.host_reads -= 1;
+        context.delayed += 1;
+        let at = self.now + 1;
+        self.walker.ended.push_back((at, id, outcome));
+        self.schedule.no_later_than(Engine::Lists, at);
+    }
+
+    /// Goes on with a command whose read has ended.
+    fn step_walk(&mut self, id: u16, outcome: Result<u32, Status>) {
+        if self.contexts[id].doomed {
+            return self.try_end(id);
+        }
+        let mut failure = outcome.and_then(|bytes| self.take_prp_list(id, bytes)).err();
+        let context = &mut self.contexts[id];
+        if let Some(status) = failure
+            && context.kind == Kind::Pair
+            && context.walking == 1
+        {
+            // A pair whose Write has no list still compares.
+            if context.status[1].is_success() {
+                context.status[1] = status;
+            }
+            context.fetched_sets = 1;
+            failure = None;
+        }
+        let at = self.now + 1;
+        if failure.is_none() && self.wants_list(id) {
+            self.walker.waiting.push_back((at, id));
+        } else {
+            self.contexts[id].delayed += 1;
+            self.walker.walked.push_back((at, id, failure));
         }
     }
 
@@ -101,24 +201,19 @@ impl Model {
         room[received as usize..][..data.len()].copy_from_slice(data);
     }
 
-    /// A read of a list has brought all of its `bytes`.
-    pub(crate) fn take_prp_list(&mut self, id: u16, bytes: usize) {
+    /// Takes note of a piece of a list.
+    fn take_prp_list(&mut self, id: u16, bytes: u32) -> Result<(), Status> {
         let context = &self.contexts[id];
         let index = usize::from(context.walking);
         let set = context.prp[index];
         let first = self.prp_row(id, index) + usize::from(set.known);
-        self.contexts[id].host_reads -= 1;
-        if self.contexts[id].failed {
-            return self.try_end(id);
-        }
-        let fetched = bytes / ENTRY as usize;
+        let fetched = (bytes / ENTRY) as usize;
         let chains = set.chains_after(fetched as u32);
         let data_entries = fetched - usize::from(chains);
         let entries = &self.prp_entries[first..first + fetched];
         // Entries of a list have no offset, nor has the pointer to its next page (§4.3).
         if entries.iter().any(|entry| entry % u64::from(PAGE) != 0) {
-            let fails = Step::WalkFails(Status::INVALID_FIELD);
-            return self.later(id, fails, self.timing.list_cycles);
+            return Err(Status::INVALID_FIELD);
         }
         let next = if chains {
             entries[data_entries]
@@ -128,23 +223,7 @@ impl Model {
         let set = &mut self.contexts[id].prp[index];
         set.list = next;
         set.known += data_entries as u16;
-        self.later(id, Step::Walk, self.timing.list_cycles);
-    }
-
-    /// A list that cannot be had or used. A pair whose Write has none still compares.
-    pub(crate) fn prp_list_failed(&mut self, id: u16, status: Status) {
-        let context = &mut self.contexts[id];
-        if context.failed {
-            self.try_end(id);
-        } else if context.kind == Kind::Pair && context.walking == 1 {
-            if context.status[1].is_success() {
-                context.status[1] = status;
-            }
-            context.fetched_sets = 1;
-            self.walk_prps(id, self.now + 1);
-        } else {
-            self.refuse(id, status);
-        }
+        Ok(())
     }
 }
 

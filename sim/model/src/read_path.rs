@@ -31,7 +31,7 @@ impl Model {
         {
             self.in_media.pop_front();
             self.contexts[id].delayed -= 1;
-            if self.contexts[id].failed || self.contexts[id].doomed {
+            if self.contexts[id].doomed {
                 self.drop_locks(id);
                 self.try_end(id);
             } else {
@@ -131,6 +131,10 @@ impl Model {
         context.axi_bursts += 1;
         if is_read {
             context.rq_bursts += 1;
+            // Whatever cycle its beats come in: nobody writes there meanwhile.
+            let place = usize::from(staging) * PAGE as usize;
+            let data = &mut self.staging[place..place + length_bytes as usize];
+            self.medium.read(medium_offset, data);
             // A short TLP is not begun with the beat that completes it.
             let first_tlp = self.rq.first_tlp_bytes(length_bytes);
             let skipped = medium_offset % u64::from(self.geometry.beat_bytes);
@@ -167,17 +171,14 @@ impl Model {
         }
         let context = &mut self.contexts[id];
         context.axi_bursts -= 1;
-        if context.failed || context.doomed {
+        if context.doomed {
             self.drop_locks(id);
             self.try_end(id);
             return;
         }
         let length = burst.length_bytes as usize;
         match burst.purpose {
-            ReadPurpose::Staging(buffer) => {
-                let staging = &mut self.staging[usize::from(buffer) * PAGE as usize..][..length];
-                self.medium.read(burst.medium_offset, staging);
-            }
+            ReadPurpose::Staging(_) => {}
             ReadPurpose::Compare { offset, .. } => {
                 let sent = &self.buffers[offset as usize..][..length];
                 context.differs |= self.medium.bytes(burst.medium_offset, length) != sent;
@@ -209,7 +210,7 @@ impl Model {
             self.schedule.no_later_than(Engine::ReadPath, at);
         }
         let context = &self.contexts[burst.context];
-        if context.failed || context.doomed {
+        if context.doomed {
             self.try_end(burst.context);
         } else if context.rq_bursts == 0 {
             match burst.source {

@@ -35,6 +35,8 @@ pub(crate) struct DataJob {
     offset: u32,
     /// The segment needs no other.
     is_last: bool,
+    /// The command has failed: nothing of it is asked for.
+    is_dead: bool,
 }
 
 impl Model {
@@ -80,11 +82,16 @@ impl Model {
             self.send_entries_read()
         } else if self.list_read.is_some_and(|(from, _)| from <= self.now) {
             self.send_list_read()
-        } else if self.data_job.is_some_and(|job| job.from <= self.now) {
+        } else if let Some(job) = self.data_job
+            && job.from <= self.now
+            && !job.is_dead
+            && !self.is_dead(job.context)
+        {
             self.send_data_read()
         } else {
             true
         };
+        self.leave_out_data();
         if self.data_job.is_none() {
             self.take_data_granule();
         }
@@ -157,21 +164,38 @@ impl Model {
             return false;
         }
         self.contexts[context].host_reads += 1;
+        let is_last = job.is_last && job.remaining == length;
+        self.asked(context, usize::from(segment), false, is_last);
         job.address += u64::from(length);
         job.offset += length;
         job.remaining -= length;
         job.from = self.now + 1;
         self.data_job = (job.remaining > 0).then_some(job);
-        if job.remaining == 0 && job.is_last {
-            self.all_asked(context);
-        }
         true
+    }
+
+    /// What is left of the granule under way is not asked for when its command has failed.
+    fn leave_out_data(&mut self) {
+        if let Some(job) = self.data_job
+            && job.from <= self.now
+            && (job.is_dead || self.is_dead(job.context))
+            && self.read_ended_at != Some(self.now)
+        {
+            self.data_job = None;
+            self.asked(job.context, usize::from(job.segment), true, job.is_last);
+        }
     }
 
     /// Brings the turns of data reads up to this cycle.
     pub(crate) fn advance_data_turns(&mut self) {
         let mut turns = std::mem::take(&mut self.data_turns);
-        turns.advance(self.now, |id| self.data_granule(id).remaining);
+        turns.advance(self.now, |id| {
+            if self.contexts[id].failed {
+                0
+            } else {
+                self.data_granule(id).remaining
+            }
+        });
         self.data_turns = turns;
     }
 
@@ -192,9 +216,14 @@ impl Model {
             return;
         };
         let mut job = self.data_granule(id);
+        job.is_dead = self.is_dead(id);
         let context = &mut self.contexts[id];
         let segment = &mut context.segments[usize::from(job.segment)];
-        segment.to_request -= job.remaining;
+        segment.to_request -= if job.is_dead {
+            segment.to_request
+        } else {
+            job.remaining
+        };
         job.is_last = segment.to_request == 0;
         job.from = self.now + 1;
         self.data_turns.take(job.is_last);
@@ -234,6 +263,7 @@ impl Model {
             remaining: length,
             offset: self.buffer_offset(id, half) + within,
             is_last: false,
+            is_dead: false,
         }
     }
 }

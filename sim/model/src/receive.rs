@@ -13,7 +13,6 @@ use zerocopy::IntoBytes;
 
 use crate::context::Kind;
 use crate::model::Model;
-use crate::pipeline::Step;
 use crate::schedule::{Engine, NEVER};
 use crate::tags::Purpose;
 
@@ -171,11 +170,9 @@ impl Model {
             }
             Purpose::PrpList { context } => {
                 if failed {
-                    self.contexts[context].host_reads -= 1;
-                    let fails = Step::WalkFails(Status::DATA_TRANSFER_ERROR);
-                    self.later(context, fails, self.timing.list_cycles);
+                    self.end_list_read(context, Err(Status::DATA_TRANSFER_ERROR));
                 } else if last {
-                    self.take_prp_list(context, (row.received_bytes + bytes) as usize);
+                    self.end_list_read(context, Ok(row.received_bytes + bytes));
                 }
             }
             Purpose::Data {
@@ -184,9 +181,10 @@ impl Model {
                 offset,
             } => {
                 if failed {
-                    self.data_read_failed(context, segment, offset, row.remaining_bytes);
-                } else {
-                    self.take_data(context, segment, bytes, last);
+                    let half = self.half_of(context, offset);
+                    self.end_data_read(context, segment, Some(half));
+                } else if last {
+                    self.end_data_read(context, segment, None);
                 }
             }
         }
@@ -232,41 +230,17 @@ impl Model {
         self.check_admin_wait(function);
     }
 
-    /// A piece of a segment's data is in its buffer.
-    fn take_data(&mut self, id: u16, segment: u8, bytes: u32, last: bool) {
-        let context = &mut self.contexts[id];
-        context.host_reads -= u32::from(last);
-        if context.failed {
-            self.later(id, Step::Finish, self.timing.lost_cycles);
-            return;
-        }
-        let row = &mut context.segments[usize::from(segment)];
-        row.to_receive -= bytes;
-        if row.to_receive == 0 {
-            self.segment_filled(id, segment);
-        }
+    /// A read of a segment's data has ended.
+    fn end_data_read(&mut self, id: u16, segment: u8, lost: Option<usize>) {
+        self.read_ended_at = Some(self.now);
+        self.contexts[id].host_reads -= 1;
+        self.read_ended(id, usize::from(segment), lost);
     }
 
-    /// A piece of a segment's data will not come. A pair whose Write has lost its data still compares.
-    fn data_read_failed(&mut self, id: u16, segment: u8, offset: u32, missing: u32) {
-        self.contexts[id].host_reads -= 1;
-        let write_half =
-            self.contexts[id].kind == Kind::Pair && offset >= self.buffer_offset(id, 1);
-        let context = &mut self.contexts[id];
-        if context.failed {
-            self.later(id, Step::Finish, self.timing.lost_cycles);
-        } else if write_half {
-            if context.status[1].is_success() {
-                context.status[1] = Status::DATA_TRANSFER_ERROR;
-            }
-            let row = &mut context.segments[usize::from(segment)];
-            row.to_receive -= missing;
-            if row.to_receive == 0 {
-                self.segment_filled(id, segment);
-            }
-        } else {
-            self.later(id, Step::Lost, self.timing.lost_cycles);
-        }
+    /// Which data a read brings: of a pair whose Write has lost its data, the Compare is carried out.
+    fn half_of(&self, id: u16, offset: u32) -> usize {
+        let is_second = self.contexts[id].kind == Kind::Pair && offset >= self.buffer_offset(id, 1);
+        usize::from(is_second)
     }
 
     /// A read that was booked on the RQ and then not sent.
@@ -280,8 +254,13 @@ impl Model {
                 } => {
                     self.functions[usize::from(function)].submission[usize::from(queue)].reads -= 1;
                 }
-                Purpose::PrpList { context } | Purpose::Data { context, .. } => {
-                    self.contexts[context].host_reads -= 1;
+                Purpose::PrpList { context } => self.contexts[context].host_reads -= 1,
+                Purpose::Data {
+                    context, segment, ..
+                } => {
+                    let context = &mut self.contexts[context];
+                    context.host_reads -= 1;
+                    context.segments[usize::from(segment)].reads -= 1;
                 }
             }
         }
@@ -307,15 +286,15 @@ impl Model {
                     self.submission_read_failed(usize::from(function), queue);
                 }
                 Purpose::PrpList { context } => {
-                    self.contexts[context].host_reads -= 1;
-                    self.prp_list_failed(context, Status::DATA_TRANSFER_ERROR);
+                    self.end_list_read(context, Err(Status::DATA_TRANSFER_ERROR));
                 }
                 Purpose::Data {
                     context,
                     segment,
                     offset,
                 } => {
-                    self.data_read_failed(context, segment, offset, row.remaining_bytes);
+                    let half = self.half_of(context, offset);
+                    self.end_data_read(context, segment, Some(half));
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use nvme_spec::msix;
 use nvme_spec::register::{self, AdminQueueAttributes, Capabilities, Configuration};
-use pcie_host::endpoint::Port;
+use pcie_host::endpoint::{Cycle, Port};
 
 use crate::model::Model;
 use crate::schedule::{Engine, NEVER};
@@ -33,13 +33,25 @@ impl Model {
         let dword =
             |at: usize| u32::from_le_bytes([data[at], data[at + 1], data[at + 2], data[at + 3]]);
         match data.len() {
-            4 => self.write_dword(function, offset, dword(0)),
-            8 => {
+            4 => {
+                self.cq_wait = self.pass_cq(1);
                 self.write_dword(function, offset, dword(0));
+            }
+            8 => {
+                self.cq_wait = self.pass_cq(2);
+                self.write_dword(function, offset, dword(0));
+                self.cq_wait += 1;
                 self.write_dword(function, offset + 4, dword(4));
             }
             _ => {}
         }
+    }
+
+    /// An access takes CQ for so many cycles, a dword a cycle; how long it waits for those before it.
+    pub(crate) fn pass_cq(&mut self, cycles: Cycle) -> Cycle {
+        let start = self.cq_free_from.max(self.now);
+        self.cq_free_from = start + cycles;
+        start - self.now
     }
 
     fn write_dword(&mut self, function: usize, offset: u64, value: u32) {
@@ -84,7 +96,7 @@ impl Model {
         } else if !old.enable() && new.enable() {
             // While a reset is being drained, its end looks at CC.EN again.
             if !row.draining {
-                row.enable_at = self.now + self.timing.enable_cycles;
+                row.enable_at = self.now + self.cq_wait + self.timing.enable_cycles;
                 self.schedule.no_later_than(Engine::Enable, row.enable_at);
             }
         }

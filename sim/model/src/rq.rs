@@ -70,6 +70,18 @@ struct Active {
     tail_beats: u32,
     /// Cycle of the last beat.
     end: Cycle,
+    /// Bytes before the boundary.
+    passed_bytes: u32,
+}
+
+/// The TLPs of a burst that go before a single-beat TLP.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    /// Their last beat is taken in this cycle.
+    at: Cycle,
+    pub(crate) burst: DataBurst,
+    pub(crate) from_byte: u32,
+    pub(crate) length_bytes: u32,
 }
 
 /// What the RQ has just done.
@@ -77,8 +89,10 @@ struct Active {
 pub(crate) enum Taken {
     /// A single-beat TLP was taken.
     Small(Booked),
-    /// The last beat of a data burst was taken.
-    Data(DataBurst),
+    /// The beats of a data burst before a single-beat TLP were taken.
+    Part(Part),
+    /// The last beat of a data burst was taken, from this byte of it on.
+    Data(DataBurst, u32),
 }
 
 /// The port.
@@ -88,6 +102,7 @@ pub(crate) struct Rq {
     header_bytes: u32,
     max_payload_bytes: u32,
     small: VecDeque<Booked>,
+    parts: VecDeque<Part>,
     waiting: VecDeque<DataBurst>,
     active: Option<Active>,
     /// Last cycle that is booked for single-beat TLPs.
@@ -103,6 +118,7 @@ impl Rq {
             header_bytes,
             max_payload_bytes,
             small: VecDeque::new(),
+            parts: VecDeque::new(),
             waiting: VecDeque::new(),
             active: None,
             booked_until: 0,
@@ -135,6 +151,16 @@ impl Rq {
                 if passed < u64::from(active.full_tlps)
                     || (passed == u64::from(active.full_tlps) && active.tail_beats > 0)
                 {
+                    if passed > 0 {
+                        let length_bytes = passed as u32 * self.max_payload_bytes;
+                        self.parts.push_back(Part {
+                            at: active.boundary + passed * full_beats,
+                            burst: active.burst,
+                            from_byte: active.passed_bytes,
+                            length_bytes,
+                        });
+                        active.passed_bytes += length_bytes;
+                    }
                     active.full_tlps -= passed as u32;
                     active.boundary += passed * full_beats + 1;
                     active.end += 1;
@@ -157,7 +183,9 @@ impl Rq {
 
     /// Lets the next burst begin when its time has come, and says when there is something to do next.
     pub(crate) fn settle(&mut self, now: Cycle) -> Cycle {
+        let part = self.parts.front().map_or(NEVER, |part| part.at);
         let mut next = self.small.front().map_or(NEVER, |booked| booked.at);
+        next = next.min(part);
         if self.active.is_none()
             && let Some(burst) = self.waiting.front()
         {
@@ -194,12 +222,21 @@ impl Rq {
             full_beats,
             tail_beats,
             end,
+            passed_bytes: 0,
         });
     }
 
     /// What was taken up to and including cycle `now`, one at a time, in the order of the cycles.
     pub(crate) fn take(&mut self, now: Cycle) -> Option<Taken> {
         let data_end = self.active.as_ref().map_or(NEVER, |active| active.end);
+        let small_at = self.small.front().map_or(NEVER, |booked| booked.at);
+        if let Some(part) = self.parts.front().copied()
+            && part.at <= now
+            && part.at < small_at
+        {
+            self.parts.pop_front();
+            return Some(Taken::Part(part));
+        }
         if let Some(booked) = self.small.front()
             && booked.at <= now
             && booked.at < data_end
@@ -208,7 +245,8 @@ impl Rq {
         }
         if data_end <= now {
             self.free_at = data_end;
-            return self.active.take().map(|active| Taken::Data(active.burst));
+            let active = self.active.take();
+            return active.map(|active| Taken::Data(active.burst, active.passed_bytes));
         }
         None
     }
@@ -229,6 +267,7 @@ impl Rq {
     /// Drops all single-beat TLPs (the link is gone).
     pub(crate) fn clear_small(&mut self) {
         self.small.clear();
+        self.parts.clear();
     }
 
     /// Single-beat TLPs of a function that are booked and not yet taken.
@@ -271,7 +310,10 @@ mod tests {
             }
             now = now.max(next);
             while let Some(what) = rq.take(now) {
-                taken.push((now, matches!(what, Taken::Data(_))));
+                if matches!(what, Taken::Part(_)) {
+                    continue;
+                }
+                taken.push((now, matches!(what, Taken::Data(..))));
             }
         }
     }

@@ -23,55 +23,50 @@ struct Event {
     segment: u8,
 }
 
-/// Events that wait for their turn, by kind.
-#[derive(Debug, Default)]
-pub(crate) struct Events {
-    walked: VecDeque<Event>,
-    sent: VecDeque<Event>,
-    moved: VecDeque<Event>,
-    filled: VecDeque<Event>,
-}
-
-#[derive(Clone, Copy, Debug)]
+/// The kinds of events, in the order in which they are taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum EventKind {
+    /// Its pages are known, or it was refused.
     Walked,
+    /// A segment that was there when its command failed gives its buffers back.
+    Left,
+    /// All of the newest segment has been asked for.
     Sent,
+    /// The newest segment needs no buffers any more.
+    Passed,
+    /// A segment is through with the medium.
     Moved,
+    /// Data of a segment are missing, others of it are still to come.
+    Lost,
+    /// All reads of a segment have ended.
     Filled,
 }
 
-impl Events {
-    fn of(&mut self, kind: EventKind) -> &mut VecDeque<Event> {
-        match kind {
-            EventKind::Walked => &mut self.walked,
-            EventKind::Sent => &mut self.sent,
-            EventKind::Moved => &mut self.moved,
-            EventKind::Filled => &mut self.filled,
-        }
-    }
+const KINDS: [EventKind; 7] = [
+    EventKind::Walked,
+    EventKind::Left,
+    EventKind::Sent,
+    EventKind::Passed,
+    EventKind::Moved,
+    EventKind::Lost,
+    EventKind::Filled,
+];
 
+/// Events that wait for their turn, by kind.
+#[derive(Debug, Default)]
+pub(crate) struct Events([VecDeque<Event>; KINDS.len()]);
+
+impl Events {
     /// The first event that is known, in the order of the kinds.
     fn take(&mut self, now: Cycle) -> Option<(EventKind, Event)> {
-        for kind in [
-            EventKind::Walked,
-            EventKind::Sent,
-            EventKind::Moved,
-            EventKind::Filled,
-        ] {
-            let events = self.of(kind);
-            if let Some(event) = events.front().copied()
-                && event.at <= now
-            {
-                events.pop_front();
-                return Some((kind, event));
-            }
-        }
-        None
+        KINDS.into_iter().zip(&mut self.0).find_map(|(kind, events)| {
+            let event = events.pop_front_if(|event| event.at <= now)?;
+            Some((kind, event))
+        })
     }
 
     fn next(&self) -> Cycle {
-        let firsts = [&self.walked, &self.sent, &self.moved, &self.filled];
-        let firsts = firsts.into_iter().filter_map(|events| events.front());
+        let firsts = self.0.iter().filter_map(|events| events.front());
         firsts.fold(NEVER, |next, event| next.min(event.at))
     }
 }
@@ -90,7 +85,7 @@ impl Model {
             context,
             segment: segment as u8,
         };
-        self.events.of(kind).push_back(event);
+        self.events.0[kind as usize].push_back(event);
         self.schedule.no_later_than(Engine::Segments, at);
     }
 
@@ -106,14 +101,51 @@ impl Model {
     /// It ends with this status.
     pub(crate) fn refuse(&mut self, id: u16, status: Status) {
         let context = &mut self.contexts[id];
-        context.failed = true;
-        context.status[0] = status;
+        if !context.failed {
+            context.failed = true;
+            context.status[0] = status;
+        }
         self.push_event(EventKind::Walked, self.now + 1, id, 0);
     }
 
-    /// All of the newest segment has been asked for.
-    pub(crate) fn all_asked(&mut self, id: u16) {
-        self.push_event(EventKind::Sent, self.now + 1, id, 0);
+    /// The newest segment was not given buffers, as its command has failed.
+    pub(crate) fn passed_by(&mut self, id: u16) {
+        self.push_event(EventKind::Passed, self.now + 1, id, 0);
+    }
+
+    /// A read of a segment is asked for, or left out.
+    pub(crate) fn asked(&mut self, id: u16, index: usize, left_out: bool, is_last: bool) {
+        let segment = &mut self.contexts[id].segments[index];
+        segment.reads += u32::from(!left_out);
+        segment.is_asked |= is_last;
+        if is_last {
+            self.push_event(EventKind::Sent, self.now + 1, id, index);
+        }
+        let segment = &self.contexts[id].segments[index];
+        if left_out && is_last && segment.reads == 0 {
+            self.push_event(EventKind::Filled, self.now + 1, id, index);
+        }
+    }
+
+    /// A read of a segment has ended; data of this half of a pair (else of the first) are missing.
+    pub(crate) fn read_ended(&mut self, id: u16, index: usize, lost: Option<usize>) {
+        let segment = &mut self.contexts[id].segments[index];
+        segment.reads -= 1;
+        let fills = segment.reads == 0 && segment.is_asked;
+        let tells = lost == Some(0) && !segment.is_lost[0] && !fills;
+        if let Some(half) = lost {
+            segment.is_lost[half] = true;
+        }
+        if tells {
+            // A newer one takes its place.
+            if let Some(older) = self.events.0[EventKind::Lost as usize].pop_front() {
+                self.contexts[older.context].delayed -= 1;
+            }
+            self.push_event(EventKind::Lost, self.now + 1, id, index);
+        }
+        if fills {
+            self.push_event(EventKind::Filled, self.now + 1, id, index);
+        }
     }
 
     /// A segment is through with the medium.
@@ -121,9 +153,19 @@ impl Model {
         self.push_event(EventKind::Moved, self.now + 1, id, segment);
     }
 
-    /// All data of a segment have come.
-    pub(crate) fn segment_filled(&mut self, id: u16, segment: u8) {
-        self.push_event(EventKind::Filled, self.now + 1, id, usize::from(segment));
+    /// Nothing more of the command is started.
+    pub(crate) fn is_dead(&self, id: u16) -> bool {
+        self.contexts[id].dead_from <= self.now
+    }
+
+    /// The command ends with this status, if it has not failed before.
+    pub(crate) fn fail(&mut self, id: u16, status: Status) {
+        let context = &mut self.contexts[id];
+        if !context.failed {
+            context.failed = true;
+            context.status[0] = status;
+        }
+        context.dead_from = context.dead_from.min(self.now + 1);
     }
 
     /// The next event.
@@ -131,7 +173,14 @@ impl Model {
         if let Some((kind, event)) = self.events.take(self.now) {
             let id = event.context;
             self.contexts[id].delayed -= 1;
-            self.segment_event(kind, id, usize::from(event.segment));
+            if self.contexts[id].doomed {
+                if kind == EventKind::Moved {
+                    self.free_buffers(id, usize::from(event.segment));
+                }
+                self.try_end(id);
+            } else {
+                self.segment_event(kind, id, usize::from(event.segment));
+            }
         }
         let next = self.events.next().max(self.now + 1);
         self.schedule.set(Engine::Segments, next);
@@ -139,59 +188,81 @@ impl Model {
 
     fn segment_event(&mut self, kind: EventKind, id: u16, index: usize) {
         let context = &mut self.contexts[id];
-        if context.doomed {
-            if matches!(kind, EventKind::Moved) {
-                self.free_buffers(id, index);
-            }
-            return self.try_end(id);
-        }
+        let other = 1 - index;
+        let other_is_filled = context.segments[other].phase == Phase::Filled;
+        let mut leaves = false;
         match kind {
             EventKind::Walked => {
-                if context.kind == Kind::Status || context.failed {
-                    return self.finish_ended(id);
-                }
-                if context.kind == Kind::Read {
-                    return;
+                if context.failed {
+                    let status = context.status[0];
+                    self.fail(id, status);
                 }
             }
+            EventKind::Left => self.free_buffers(id, index),
             EventKind::Sent => context.is_asking = false,
+            EventKind::Passed => {
+                context.is_asking = false;
+                let segments = &mut context.segments;
+                for segment in segments.iter_mut().filter(|it| it.phase == Phase::Buffers) {
+                    segment.phase = Phase::Idle;
+                    segment.buffers = 0;
+                }
+            }
             EventKind::Moved => {
-                if context.differs && !context.failed {
-                    context.failed = true;
-                    context.status[0] = Status::COMPARE_FAILURE;
-                }
+                let differs = context.differs;
                 self.free_buffers(id, index);
-                let context = &self.contexts[id];
-                let is_over = context.next_segment >= context.length
-                    && context
-                        .segments
-                        .iter()
-                        .all(|segment| segment.phase == Phase::Idle);
-                if is_over {
-                    return self.finish_ended(id);
+                if differs {
+                    self.fail(id, Status::COMPARE_FAILURE);
                 }
-                if context.failed {
-                    self.withdraw(id);
-                    return self.try_end(id);
+                leaves = other_is_filled && self.contexts[id].failed;
+                if other_is_filled && !leaves {
+                    self.ask_for_lock(id, other, self.now + 1);
                 }
-                self.lock_next(id);
+            }
+            EventKind::Lost => {
+                leaves = other_is_filled;
+                self.fail(id, Status::DATA_TRANSFER_ERROR);
             }
             EventKind::Filled => {
-                if context.failed {
-                    return self.try_end(id);
+                let segment = &mut context.segments[index];
+                segment.is_asked = false;
+                let lost = std::mem::take(&mut segment.is_lost);
+                if lost[0] || context.failed {
+                    leaves = other_is_filled;
+                    self.free_buffers(id, index);
+                    self.fail(id, Status::DATA_TRANSFER_ERROR);
+                } else {
+                    if lost[1] && context.status[1].is_success() {
+                        context.status[1] = Status::DATA_TRANSFER_ERROR;
+                    }
+                    // Segments are locked in their order, or the later part of a Write that fails would
+                    // be in the medium.
+                    let is_older = context.segments[other].phase == Phase::Idle
+                        || context.segments[index].start < context.segments[other].start;
+                    if is_older {
+                        self.ask_for_lock(id, index, self.now + 1);
+                    } else {
+                        context.segments[index].phase = Phase::Filled;
+                    }
                 }
-                context.segments[index].phase = Phase::Filled;
-                self.lock_next(id);
             }
         }
+        if leaves {
+            self.push_event(EventKind::Left, self.now + 1, id, other);
+        }
         self.reserve_segment(id);
+        let context = &self.contexts[id];
+        let all_idle = context.segments.iter().all(|it| it.phase == Phase::Idle);
+        if all_idle && !leaves && !context.is_asking {
+            self.finish_ended(id);
+        }
     }
 
     /// Asks for buffers for the next segment, if there is one and its turn has come.
     fn reserve_segment(&mut self, id: u16) {
         let context = &self.contexts[id];
         if context.failed
-            || context.doomed
+            || matches!(context.kind, Kind::Status | Kind::Read)
             || context.next_segment >= context.length
             || context.is_asking
         {
@@ -220,30 +291,5 @@ impl Model {
         segment.length = length;
         segment.buffers = buffers;
         self.want_buffers(id);
-    }
-
-    /// The next segment's data are all there, and no other holds or awaits a lock: asks for it.
-    fn lock_next(&mut self, id: u16) {
-        let context = &self.contexts[id];
-        let locks = |phase| {
-            matches!(
-                phase,
-                Phase::Locking | Phase::Waiting | Phase::Reading | Phase::Writing
-            )
-        };
-        if context.failed
-            || context.doomed
-            || context.segments.iter().any(|segment| locks(segment.phase))
-        {
-            return;
-        }
-        // In their order: data of a segment may be complete before those of the one before it.
-        let first = (0..2)
-            .filter(|index| context.segments[*index].phase != Phase::Idle)
-            .min_by_key(|index| context.segments[*index].start);
-        let Some(index) = first else { return };
-        if context.segments[index].phase == Phase::Filled {
-            self.ask_for_lock(id, index, self.now + 1);
-        }
     }
 }

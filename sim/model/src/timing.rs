@@ -49,13 +49,9 @@ table! {
         /// Between two choices of the dispatcher: its throughput.
         dispatch_cycles = 4;
         /// Taking an SQE out of its FIFO to the command decoded and checked.
-        decode_cycles = 4;
-        /// A piece of a PRP list accounted for to the next piece, or to the end of the walk.
-        list_cycles = 2;
-        /// Data that did not come accounted for to the end of their command.
-        lost_cycles = 2;
+        decode_cycles = 3;
         /// An admin command decoded to its answer formed.
-        admin_cycles = 65;
+        admin_cycles = 66;
         /// An admin command's answer formed to its first beat of data, when it has data.
         admin_data_cycles = 3;
         /// A segment's turn on AXI W to AW.

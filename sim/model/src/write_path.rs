@@ -19,8 +19,9 @@ pub(crate) struct WriteQueues {
     compared: VecDeque<(Cycle, u16, u8)>,
     /// The next one is begun in this cycle at the earliest.
     begin_from: Cycle,
-    /// Compares that write nothing.
+    /// Compares that write nothing; grants to those that want them no more.
     not_written: VecDeque<(Cycle, u16, u8)>,
+    dropped: VecDeque<(Cycle, u16, u8)>,
     /// The last cycle in which something was told.
     told_at: Option<Cycle>,
 }
@@ -114,19 +115,29 @@ impl Model {
         self.schedule.no_later_than(Engine::Moves, self.now);
     }
 
-    /// Compares that write nothing, when nothing that was written is told.
+    /// A grant to a command that has failed: it is over without having moved anything.
+    pub(crate) fn drop_grant(&mut self, id: u16, index: usize) {
+        self.contexts[id].delayed += 1;
+        let at = self.now + 1;
+        self.writes.dropped.push_back((at, id, index as u8));
+        self.schedule.no_later_than(Engine::Moves, at);
+    }
+
+    /// Compares that write nothing, then grants that were dropped, when nothing that was written is told.
     pub(crate) fn run_moves(&mut self) {
-        if self.writes.told_at != Some(self.now)
-            && let Some((_, id, index)) = self.writes.not_written.pop_front()
+        let (now, writes) = (self.now, &mut self.writes);
+        let due = |entry: &mut (Cycle, u16, u8)| entry.0 <= now;
+        if writes.told_at != Some(now)
+            && let Some((_, id, index)) = writes
+                .not_written
+                .pop_front_if(due)
+                .or_else(|| writes.dropped.pop_front_if(due))
         {
             self.contexts[id].delayed -= 1;
             self.leave_medium(id, usize::from(index));
         }
-        let next = if self.writes.not_written.is_empty() {
-            NEVER
-        } else {
-            self.now + 1
-        };
+        let waits = !self.writes.not_written.is_empty() || !self.writes.dropped.is_empty();
+        let next = if waits { now + 1 } else { NEVER };
         self.schedule.set(Engine::Moves, next);
     }
 

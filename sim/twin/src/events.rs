@@ -41,6 +41,18 @@ pub enum What {
         /// First byte or four bytes written.
         value: u32,
     },
+    /// A register is read.
+    Look {
+        /// Of this function.
+        function: u8,
+        /// Offset in BAR0.
+        offset: u64,
+    },
+    /// Its answer.
+    Answer {
+        /// What it says; nothing when there is no such register.
+        value: Option<u64>,
+    },
     /// Data of a host read came: in the cycle of its first or last beat, as the endpoint is told.
     Data {
         /// Tag of the read.
@@ -70,7 +82,11 @@ impl What {
     const fn is_compared(&self) -> bool {
         matches!(
             self,
-            Self::Read { .. } | Self::Write { .. } | Self::Register { .. }
+            Self::Read { .. }
+                | Self::Write { .. }
+                | Self::Register { .. }
+                | Self::Look { .. }
+                | Self::Answer { .. }
         )
     }
 }
@@ -94,6 +110,9 @@ impl fmt::Display for What {
                 offset,
                 value,
             } => write!(f, "f{function} reg   {offset:#x} = {value:#x}"),
+            Self::Look { function, offset } => write!(f, "f{function} look  {offset:#x}"),
+            Self::Answer { value: Some(value) } => write!(f, "   answer {value:#x}"),
+            Self::Answer { value: None } => write!(f, "   answer: none"),
             Self::Data {
                 tag,
                 length,
@@ -231,6 +250,7 @@ impl Port for Tap<'_> {
     }
 
     fn read_completion(&mut self, at: Cycle, tag: u16, data: Option<u64>) {
+        self.events.push(at, What::Answer { value: data });
         self.port.read_completion(at, tag, data);
     }
 
@@ -266,6 +286,15 @@ impl Endpoint for Watched {
                     function: function.0,
                     offset: *offset,
                     value: u32::from_le_bytes(value),
+                };
+                self.events.push(at, what);
+            }
+            Inbound::MemoryRead {
+                function, offset, ..
+            } => {
+                let what = What::Look {
+                    function: function.0,
+                    offset: *offset,
                 };
                 self.events.push(at, what);
             }

@@ -158,10 +158,15 @@ impl<'a> Drive<'a> {
     fn pass_time(&self, until_something_happens: bool) -> bool {
         let period = self.script.setup.polling_cycles;
         let host = &self.rig.host;
-        if until_something_happens && !host.step() {
+        let from = if !until_something_happens {
+            host.now() + 1
+        } else if host.step() {
+            // What happens in the cycle of a look is seen by it.
+            host.now()
+        } else {
             return false;
-        }
-        host.run_until((host.now() + 1).next_multiple_of(period));
+        };
+        host.run_until(from.next_multiple_of(period));
         true
     }
 
