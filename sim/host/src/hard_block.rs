@@ -200,19 +200,34 @@ impl HardBlock {
         });
     }
 
-    /// Beats at RQ and bytes on the link of a posted write, as TLPs of at most MPS bytes.
+    /// Beats at RQ of a TLP with so many bytes of data.
+    fn beats(&self, payload_bytes: u64) -> u64 {
+        (REQUEST_HEADER_BYTES + payload_bytes).div_ceil(self.beat_bytes)
+    }
+
+    /// Beats at RQ of a posted write, as TLPs of at most MPS bytes.
     #[inline]
-    fn write_cost(&self, bytes: u64) -> (u64, u64) {
+    fn write_beats(&self, bytes: u64) -> u64 {
         let payload = u64::from(self.settings.max_payload_bytes);
         let (whole, rest) = (bytes / payload, bytes % payload);
-        let beats = |bytes: u64| (REQUEST_HEADER_BYTES + bytes).div_ceil(self.beat_bytes);
+        let rest_beats = if rest > 0 { self.beats(rest) } else { 0 };
+        whole * self.beats(payload) + rest_beats
+    }
+
+    /// Puts a posted write on the link whose last beat is in cycle `at`: each TLP from its first beat on.
+    #[inline]
+    fn send_write(&mut self, at: Cycle, bytes: u64, up: Up) {
+        let payload = u64::from(self.settings.max_payload_bytes);
         let header = REQUEST_HEADER_BYTES + FRAMING_BYTES;
-        let mut cost = (whole * beats(payload), bytes + whole * header);
-        if rest > 0 {
-            cost.0 += beats(rest);
-            cost.1 += header;
+        let beats = self.beats(payload);
+        let mut first = (at + 1).saturating_sub(self.write_beats(bytes));
+        let mut left = bytes;
+        while left > payload {
+            self.link.pass(first, payload + header);
+            first += beats;
+            left -= payload;
         }
-        cost
+        self.send(at, self.beats(left), left + header, up);
     }
 
     /// Completions the host makes of a read.

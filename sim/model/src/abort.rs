@@ -12,17 +12,14 @@ impl Model {
     /// ends when what is under way of it has ended, if nothing of it has reached host or medium. The
     /// Abort's own completion follows.
     pub(crate) fn abort(&mut self, id: u16, function: usize, queue_id: u16, command_id: u16) {
-        let aborted = self.abort_prefetched(function, queue_id, command_id);
-        let in_flight = if aborted {
-            None
-        } else {
-            self.abort_in_flight(function, queue_id, command_id)
-        };
-        if let Some(target) = in_flight {
+        self.contexts[id].dword0 = 0;
+        if self.abort_prefetched(function, queue_id, command_id) {
+            // Its own completion follows that of the aborted command.
+        } else if let Some(target) = self.abort_in_flight(function, queue_id, command_id) {
             self.functions[function].admin_wait = AdminWait::ContextEnds(target);
         } else {
-            self.contexts[id].dword0 = u32::from(!aborted);
-            self.finish(id);
+            self.contexts[id].dword0 = 1;
+            self.finish_at(id, self.now + 1);
         }
     }
 
@@ -40,7 +37,6 @@ impl Model {
         if queue_id == 0 || !row.completion[completion].reserve(1) {
             return false;
         }
-        row.completion[completion].reserved -= 1;
         queue.aborted |= 1 << queue.place(index);
         let slot = (queue.head as usize + index) % queue.entries as usize;
         let ended = Ended {
@@ -50,11 +46,8 @@ impl Model {
             do_not_retry: false,
             doorbell_at: queue.doorbell_at.get(slot).copied().unwrap_or(0),
         };
-        let vector = row.completion[completion].vector;
-        self.post(function, queue_id, ended);
-        if let Some(vector) = vector {
-            self.interrupt(function, queue_id, vector, 1);
-        }
+        self.completer.tell_aborted(function, queue_id, ended);
+        self.kick_completions(self.now);
         true
     }
 

@@ -67,7 +67,8 @@ impl Model {
 
     /// An admin command has been decoded: hands it to the admin engine.
     pub(crate) fn start_admin(&mut self, id: u16) {
-        let at = self.now + self.timing.admin_cycles;
+        // Waiting begins in the next cycle.
+        let at = self.now + 1 + self.timing.admin_cycles;
         let context = &mut self.contexts[id];
         context.kind = Kind::Admin;
         context.delayed += 1;

@@ -56,13 +56,15 @@ pub(crate) struct Completer {
     admin: VecDeque<(Cycle, u16)>,
     /// Halves of pairs that have waited for a slot.
     parked: VecDeque<(Cycle, u16)>,
+    /// Commands that were aborted in their FIFOs: function, queue.
+    aborted: VecDeque<(usize, u16, Ended)>,
     /// Functions with events to be told.
     pub(crate) events: u32,
 }
 
 impl Completer {
     fn next(&self, now: Cycle) -> Cycle {
-        if !matches!(self.state, State::First) || self.events != 0 {
+        if !matches!(self.state, State::First) || self.events != 0 || !self.aborted.is_empty() {
             return now + 1;
         }
         let queues = [&self.sent, &self.ended, &self.admin, &self.parked];
@@ -71,9 +73,15 @@ impl Completer {
         next.max(now + 1)
     }
 
+    /// A command has been aborted in its FIFO.
+    pub(crate) fn tell_aborted(&mut self, function: usize, queue: u16, ended: Ended) {
+        self.aborted.push_back((function, queue, ended));
+    }
+
     /// The function's messages are of no use any more.
     pub(crate) fn forget_function(&mut self, function: usize) {
         self.events &= !(1 << function);
+        self.aborted.retain(|(owner, ..)| *owner != function);
         if matches!(self.state, State::Interrupt { function: owner, .. } if owner == function) {
             self.state = State::First;
         }
@@ -107,17 +115,16 @@ impl Model {
         self.kick_completions(self.now);
     }
 
-    /// An admin command, or one that has failed, has ended.
+    /// An admin command has ended.
     pub(crate) fn finish(&mut self, id: u16) {
+        self.finish_at(id, self.now);
+    }
+
+    /// An admin command has ended: its CQE is next in cycle `at`.
+    pub(crate) fn finish_at(&mut self, id: u16, at: Cycle) {
         self.conclude(id);
-        let completer = &mut self.completer;
-        let queue = if self.contexts[id].kind == Kind::Admin {
-            &mut completer.admin
-        } else {
-            &mut completer.ended
-        };
-        queue.push_back((self.now, id));
-        self.kick_completions(self.now);
+        self.completer.admin.push_back((at, id));
+        self.kick_completions(at);
     }
 
     pub(crate) fn kick_completions(&mut self, at: Cycle) {
@@ -176,6 +183,8 @@ impl Model {
             .or_else(|| completer.parked.pop_front_if(due));
         if let Some((_, id)) = next {
             self.complete_half(id, 0);
+        } else if let Some((function, queue, ended)) = completer.aborted.pop_front() {
+            self.post_aborted(function, queue, ended);
         } else if completer.events != 0 {
             let function = completer.events.trailing_zeros() as usize;
             completer.events &= completer.events - 1;
@@ -191,6 +200,26 @@ impl Model {
                 }
             }
         }
+    }
+
+    /// Posts the completion of a command that was aborted in its FIFO; that of the Abort follows.
+    fn post_aborted(&mut self, function: usize, queue: u16, ended: Ended) {
+        let row = &mut self.functions[function];
+        let completion = usize::from(row.submission[usize::from(queue)].completion_queue);
+        let vector = row.completion[completion].vector;
+        self.room_changes(function, completion as u16, self.now + 1);
+        self.functions[function].completion[completion].reserved -= 1;
+        self.post(function, queue, ended);
+        self.completer.free_from = self.now + 1;
+        if let Some(vector) = vector {
+            self.completer.state = State::Interrupt {
+                function,
+                queue,
+                vector,
+                posted: 1,
+            };
+        }
+        self.finish_at(self.admin_context(function), self.now + 1);
     }
 
     /// Posts the next half of a command; a pair's second one follows, then the message.
@@ -214,9 +243,7 @@ impl Model {
         let posts = context.posts >> half & 1 == 1;
         if has_slot {
             context.slots -= 1;
-            if !posts {
-                self.room_changes(function, completion_queue, self.now + 1);
-            }
+            self.room_changes(function, completion_queue, self.now + 1);
             self.functions[function].completion[usize::from(completion_queue)].reserved -= 1;
         } else {
             self.functions[function].completion[usize::from(completion_queue)].half_waits = false;
@@ -393,7 +420,7 @@ impl Model {
         }
         if self.functions[function].admin_wait == AdminWait::ContextEnds(id) {
             self.functions[function].admin_wait = AdminWait::Nothing;
-            self.finish(self.admin_context(function));
+            self.finish_at(self.admin_context(function), self.now + 1);
         } else {
             self.check_admin_wait(function);
         }

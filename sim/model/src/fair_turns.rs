@@ -178,16 +178,14 @@ impl FairTurns {
         if self.take.is_none() && self.chosen.is_some() || self.is_still() {
             return None;
         }
-        let on_the_way = if self.take.is_some()
-            || self.push.is_some()
-            || !self.dirty.is_empty()
-            || self.picked.is_some()
-        {
+        let on_the_way = if self.take.is_some() || !self.dirty.is_empty() || self.picked.is_some() {
             3
         } else if self.looked_at.is_some() {
             2
-        } else {
+        } else if self.scheduler.is_active() {
             1
+        } else {
+            3
         };
         Some(self.at + on_the_way)
     }

@@ -51,7 +51,7 @@ table! {
         /// Taking an SQE out of its FIFO to the command decoded and checked.
         decode_cycles = 3;
         /// An admin command decoded to its answer formed.
-        admin_cycles = 66;
+        admin_cycles = 65;
         /// An admin command's answer formed to its first beat of data, when it has data.
         admin_data_cycles = 3;
         /// A segment's turn on AXI W to AW.
@@ -91,7 +91,7 @@ table! {
         buffers_per_function = 16;
         /// Rows of the range lock of each function; at most 64 rows in all.
         lock_rows_per_function = 7;
-        /// Staging buffers of 4 KiB between AXI R and RQ, for all functions.
+        /// Staging buffers of 4 KiB between AXI R and RQ, for all functions; a compare takes one, too.
         read_staging_buffers = 8;
         /// AXI read bursts under way at once.
         axi_read_bursts = 4;

@@ -66,11 +66,11 @@ fn every_latency_of_the_table_is_in_the_path() {
         ),
         (
             Timing {
-                lock_cycles: base.lock_cycles + 5,
+                receive_cycles: base.receive_cycles + 5,
                 ..base
             },
-            "lock",
-            1,
+            "receive",
+            2,
         ),
         (
             Timing {

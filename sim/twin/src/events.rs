@@ -1,6 +1,7 @@
 //! What passes the port to the hosts, event by event: for the question where two twins begin to differ.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
@@ -8,6 +9,10 @@ use nvme_model::{LockEvent, LockStep};
 use pcie_host::endpoint::{
     Cycle, Endpoint, FunctionId, Inbound, MemoryRead, MemoryWrite, Port, ReadStatus,
 };
+
+/// No burst has shorter TLPs, but for its last.
+const LEAST_PAYLOAD_BYTES: u64 = 128;
+const PAGE_BYTES: u64 = 4096;
 
 /// What has passed, or what a twin has told of itself.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -143,21 +148,31 @@ pub struct Event {
     pub what: What,
 }
 
+/// What is recorded.
+#[derive(Default, Debug)]
+struct Record {
+    events: Vec<Event>,
+    /// Of each function, the place of its last write.
+    last_writes: BTreeMap<u8, usize>,
+}
+
 /// The events of one run, shared with whoever records them.
 #[derive(Clone, Default, Debug)]
-pub struct Events(Rc<RefCell<Vec<Event>>>);
+pub struct Events(Rc<RefCell<Record>>);
 
 impl Events {
     fn push(&self, at: Cycle, what: What) {
-        self.0.borrow_mut().push(Event { at, what });
+        self.0.borrow_mut().events.push(Event { at, what });
     }
 
     /// A write; a TLP behind another of the same burst becomes part of it.
     fn push_write(&self, at: Cycle, function: FunctionId, address: u64, length: u64) {
-        let mut events = self.0.borrow_mut();
-        let before = events.iter_mut().rev().take(64).find(|event| {
-            matches!(event.what, What::Write { function: whose, .. } if whose == function.0)
-        });
+        let mut record = self.0.borrow_mut();
+        let Record {
+            events,
+            last_writes,
+        } = &mut *record;
+        let before = last_writes.get(&function.0);
         if let Some(Event {
             at: last_at,
             what:
@@ -166,16 +181,17 @@ impl Events {
                     length: before,
                     ..
                 },
-        }) = before
+        }) = before.map(|place| &mut events[*place])
             && *end == address
-            && *before >= 128
-            && !address.is_multiple_of(4096)
+            && *before >= LEAST_PAYLOAD_BYTES
+            && !address.is_multiple_of(PAGE_BYTES)
         {
             *end += length;
             *before += length;
             *last_at = at;
             return;
         }
+        last_writes.insert(function.0, events.len());
         events.push(Event {
             at,
             what: What::Write {
@@ -206,7 +222,7 @@ impl Events {
 
     /// All of them in the order of time.
     pub fn sorted(&self) -> Vec<Event> {
-        let mut events = self.0.borrow().clone();
+        let mut events = self.0.borrow().events.clone();
         events.sort();
         events
     }

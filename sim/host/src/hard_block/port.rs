@@ -30,8 +30,7 @@ impl Port for HardBlock {
         };
         self.reports
             .event(at, event, function, address, bytes as u32);
-        let (beats, link_bytes) = self.write_cost(bytes);
-        let first = (at + 1).saturating_sub(beats);
+        let first = (at + 1).saturating_sub(self.write_beats(bytes));
         if let Some(reason) = self.refusal(function, offered.unwrap_or(first)) {
             self.reports.dma_fault(DmaFault {
                 cycle: at,
@@ -47,10 +46,9 @@ impl Port for HardBlock {
             return;
         }
         let slot = self.payloads.put(data);
-        self.send(
+        self.send_write(
             at,
-            beats,
-            link_bytes,
+            bytes,
             Up::Write {
                 function,
                 address,
