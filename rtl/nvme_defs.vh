@@ -270,24 +270,14 @@ localparam integer COUNTERS_LOCK = 448;
 
 // Latencies and throughputs, in cycles
 localparam [31:0] REGISTER_READ_CYCLES = 32'd4;
-localparam [31:0] DOORBELL_CYCLES = 32'd2;
-localparam [31:0] REFETCH_CYCLES = 32'd5;
+localparam [31:0] DOORBELL_CYCLES = 32'd1;
+localparam [31:0] RECEIVE_CYCLES = 32'd2;
 localparam [31:0] DISPATCH_CYCLES = 32'd4;
-localparam [31:0] DECODE_CYCLES = 32'd10;
-localparam [31:0] ANSWER_CYCLES = 32'd1;
-localparam [31:0] WALK_CYCLES = 32'd1;
-localparam [31:0] LIST_CYCLES = 32'd5;
-localparam [31:0] FETCH_CYCLES = 32'd5;
-localparam [31:0] FETCH_CHOICE_CYCLES = 32'd4;
-localparam [31:0] FILLED_CYCLES = 32'd4;
+localparam [31:0] DECODE_CYCLES = 32'd3;
 localparam [31:0] ADMIN_CYCLES = 32'd65;
 localparam [31:0] ADMIN_DATA_CYCLES = 32'd3;
-localparam [31:0] LOCK_CYCLES = 32'd2;
-localparam [31:0] READ_START_CYCLES = 32'd3;
-localparam [31:0] READ_CHOICE_CYCLES = 32'd5;
 localparam [31:0] WRITE_START_CYCLES = 32'd1;
 localparam [31:0] COMPARE_CYCLES = 32'd2;
-localparam [31:0] END_CYCLES = 32'd2;
 localparam [31:0] MEM_CYCLES = 32'd25;
 localparam [31:0] WRITE_RESPONSE_CYCLES = 32'd25;
 localparam [31:0] MEDIA_CYCLES = 32'd0;

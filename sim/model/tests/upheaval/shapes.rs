@@ -34,7 +34,7 @@ pub(crate) fn device(random: &mut Pcg64Mcg) -> (DeviceOptions, Geometry, Timing)
         timing.media_cycles = random.random_range(0..5_000);
         timing.dispatch_cycles = random.random_range(0..8);
         timing.decode_cycles = random.random_range(0..8);
-        timing.lock_cycles = random.random_range(0..2);
+        timing.receive_cycles = random.random_range(0..4);
     }
     (options, geometry, timing)
 }
