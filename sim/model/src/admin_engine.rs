@@ -53,6 +53,10 @@ impl ControllerView for View<'_> {
         self.functions[usize::from(function)].counters
     }
 
+    fn has_admin_slot(&self) -> bool {
+        self.own().completion[0].can_reserve(1)
+    }
+
     fn now_cycles(&self) -> u64 {
         self.now
     }

@@ -131,11 +131,15 @@ impl Model {
             let id = waiting[queue].front()?;
             let context = &self.contexts[*id];
             let segments = context.segments.iter();
-            let index = segments.clone().position(|segment| segment.phase == Phase::Buffers)?;
+            let index = segments
+                .clone()
+                .position(|segment| segment.phase == Phase::Buffers)?;
             let bytes = context.segments[index].length * u32::from(context.fetched_sets);
             Some((*id, index, bytes))
         };
-        let queue = turns.select(u64::MAX, |queue| wanted(queue).map_or(0, |(_, _, bytes)| bytes));
+        let queue = turns.select(u64::MAX, |queue| {
+            wanted(queue).map_or(0, |(_, _, bytes)| bytes)
+        });
         let chosen = queue.and_then(|queue| wanted(queue).map(|chosen| (queue, chosen)));
         let is_dead = chosen.is_some_and(|(_, (id, ..))| self.is_dead(id));
         let given = chosen.filter(|(_, (id, index, _))| {

@@ -5,7 +5,7 @@ use nvme_spec::log_page::ErrorLocation;
 use nvme_spec::opcode::nvm;
 use nvme_spec::{ALL_NAMESPACES, Fuse, NAMESPACE_ID, Status, SubmissionEntry};
 
-use crate::context::{Kind, Phase, PrpSet};
+use crate::context::{Kind, PrpSet};
 use crate::model::{Model, PAGE};
 use crate::schedule::{Engine, NEVER};
 
@@ -185,7 +185,6 @@ impl Model {
         context.prp[0] = sound.prp;
         context.walking = 0;
         if sound.kind == Kind::Read {
-            context.segments[0].phase = Phase::Locking;
             context.segments[0].length = sound.length;
         }
         if sound.kind != Kind::Status {

@@ -169,7 +169,8 @@ impl Model {
             }),
             None => {
                 self.dispatch_choice = Choice::Nothing;
-                self.schedule.set(Engine::Dispatch, self.dispatch_from);
+                self.schedule
+                    .set(Engine::Dispatch, self.dispatch_from.max(self.now + 1));
             }
         }
     }

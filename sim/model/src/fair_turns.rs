@@ -222,7 +222,11 @@ mod tests {
     use super::*;
 
     /// Cycles in which there is a choice, each taken at once, of granules of 4 KiB.
-    fn choices(turns: &mut FairTurns, until: Cycle, is_last: impl Fn(u16) -> bool) -> Vec<(Cycle, u16)> {
+    fn choices(
+        turns: &mut FairTurns,
+        until: Cycle,
+        is_last: impl Fn(u16) -> bool,
+    ) -> Vec<(Cycle, u16)> {
         let mut found = Vec::new();
         for now in turns.at..until {
             turns.advance(now, |_| 4096);

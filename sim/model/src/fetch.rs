@@ -89,7 +89,11 @@ impl Model {
             address,
             length_bytes: count * SQE,
         });
-        row.fetch_next = if ends_batch { (id as u32 + 1) % 32 } else { id as u32 };
+        row.fetch_next = if ends_batch {
+            (id as u32 + 1) % 32
+        } else {
+            id as u32
+        };
         self.fetch_function = if ends_batch {
             (function + 1) % self.functions.len()
         } else {
@@ -98,7 +102,6 @@ impl Model {
         self.heads.forget_hunger(function, id);
         self.want_fetch(function, id as u16);
         self.schedule.set(Engine::Fetch, NEVER);
-        self.schedule
-            .no_later_than(Engine::Reads, self.now + 1);
+        self.schedule.no_later_than(Engine::Reads, self.now + 1);
     }
 }

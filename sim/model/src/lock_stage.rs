@@ -93,8 +93,7 @@ impl Model {
         if !self.request_lock(true) {
             self.request_lock(false);
         }
-        let more =
-            self.lock_stage.going != 0 || self.lock.has_untold() || self.any_may_ask();
+        let more = self.lock_stage.going != 0 || self.lock.has_untold() || self.any_may_ask();
         let next = if more {
             self.now + 1
         } else {

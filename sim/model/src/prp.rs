@@ -160,7 +160,9 @@ impl Model {
         if self.contexts[id].doomed {
             return self.try_end(id);
         }
-        let mut failure = outcome.and_then(|bytes| self.take_prp_list(id, bytes)).err();
+        let mut failure = outcome
+            .and_then(|bytes| self.take_prp_list(id, bytes))
+            .err();
         let context = &mut self.contexts[id];
         if let Some(status) = failure
             && context.kind == Kind::Pair
@@ -186,10 +188,7 @@ impl Model {
     pub(crate) fn list_piece(&self, id: u16) -> (u64, u32) {
         let context = &self.contexts[id];
         let set = &context.prp[usize::from(context.walking)];
-        (
-            set.list,
-            set.next_chunk(self.read_request_bytes()) * ENTRY,
-        )
+        (set.list, set.next_chunk(self.read_request_bytes()) * ENTRY)
     }
 
     /// A piece of a list into the table. `received` bytes of this read have come before.

@@ -83,8 +83,8 @@ impl Model {
             self.free_staging |= 1 << buffer;
         }
         self.advance_read_turns();
-        let may_read = self.free_staging != 0
-            && self.axi.reads.len() < self.geometry.axi_read_bursts as usize;
+        let may_read =
+            self.free_staging != 0 && self.axi.reads.len() < self.geometry.axi_read_bursts as usize;
         if may_read && let Some(id) = self.read_turns.chosen() {
             let (address, length) = self.read_granule(id);
             let is_last = self.issue_read(id, address, length);

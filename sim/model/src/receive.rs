@@ -50,8 +50,9 @@ impl Arrivals {
 
     /// The function has no queues any more.
     pub(crate) fn forget_entries(&mut self, function: u8, queue: Option<u16>) {
-        self.entries
-            .retain(|(_, owner, id, _)| *owner != function || queue.is_some_and(|queue| queue != *id));
+        self.entries.retain(|(_, owner, id, _)| {
+            *owner != function || queue.is_some_and(|queue| queue != *id)
+        });
     }
 }
 

@@ -107,7 +107,8 @@ impl Model {
         }
     }
 
-    /// A read of BAR0: 4 or 8 bytes, aligned; `None` (Unsupported Request) for anything else.
+    /// A read of BAR0: 4 or 8 bytes, aligned, or none, which is answered with a dword (PCIe 2.1 §2.2.5);
+    /// `None` (Unsupported Request) for anything else.
     pub(crate) fn read_registers(
         &self,
         function: usize,
@@ -121,7 +122,7 @@ impl Model {
             return None;
         }
         match length_bytes {
-            4 => Some(u64::from(self.read_dword(function, offset))),
+            0 | 4 => Some(u64::from(self.read_dword(function, offset))),
             8 => {
                 let low = self.read_dword(function, offset);
                 let high = self.read_dword(function, offset + 4);

@@ -48,7 +48,11 @@ pub(crate) const fn in_turn(set: u32, from: usize) -> Option<usize> {
     if set == 0 {
         return None;
     }
-    let later = if from < 32 { set & (u32::MAX << from) } else { 0 };
+    let later = if from < 32 {
+        set & (u32::MAX << from)
+    } else {
+        0
+    };
     let among = if later == 0 { set } else { later };
     Some(among.trailing_zeros() as usize)
 }

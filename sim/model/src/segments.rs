@@ -59,10 +59,13 @@ pub(crate) struct Events([VecDeque<Event>; KINDS.len()]);
 impl Events {
     /// The first event that is known, in the order of the kinds.
     fn take(&mut self, now: Cycle) -> Option<(EventKind, Event)> {
-        KINDS.into_iter().zip(&mut self.0).find_map(|(kind, events)| {
-            let event = events.pop_front_if(|event| event.at <= now)?;
-            Some((kind, event))
-        })
+        KINDS
+            .into_iter()
+            .zip(&mut self.0)
+            .find_map(|(kind, events)| {
+                let event = events.pop_front_if(|event| event.at <= now)?;
+                Some((kind, event))
+            })
     }
 
     fn next(&self) -> Cycle {

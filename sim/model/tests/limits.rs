@@ -117,7 +117,8 @@ fn nonsense_at_the_port_does_nothing() {
         (0, 0),
         (0, 4095),
     ];
-    let (mut at, mut reads) = (10, 0);
+    let mut at = 10;
+    let mut is_answered = Vec::new();
     for function in [0, 1, 200].map(FunctionId) {
         for (offset, length) in shapes {
             model.receive(
@@ -137,7 +138,8 @@ fn nonsense_at_the_port_does_nothing() {
                     tag: 1,
                 },
             );
-            reads += 1;
+            // A read of nothing is answered with a dword that says nothing (PCIe 2.1 §2.2.5).
+            is_answered.push(function == FunctionId::PF && length == 0 && offset == 0);
             model.advance(at + 20, &mut port);
             at += 21;
         }
@@ -161,7 +163,8 @@ fn nonsense_at_the_port_does_nothing() {
     );
     model.receive(at, Inbound::VirtualFunctions { count: 255 });
     model.advance(at + 1_000, &mut port);
-    assert_eq!(port.0, vec![None; reads], "all are Unsupported Requests");
+    let answers: Vec<bool> = port.0.iter().map(Option::is_some).collect();
+    assert_eq!(answers, is_answered, "all others are Unsupported Requests");
 }
 
 /// Software may allow larger reads than the receiver has room for. PRP lists were once fetched in pieces

@@ -7,15 +7,14 @@ use nvme_twin::check::{Twin, check};
 use nvme_twin::diverge::diverge;
 use nvme_twin::generate::{Limits, Only, script};
 use nvme_twin::report::Report;
+use nvme_twin::script::Mix;
 use nvme_twin::show::describe;
 use nvme_twin::shrink::shrink;
 use nvme_twin::spoiled::{Mistake, spoiled_model};
-use nvme_twin::script::Mix;
 use nvme_twin::twins::{Make, model};
 
 /// Events shown before and after the first that differs.
 const AROUND: usize = 30;
-
 
 /// Random command mixes on the cycle model and on the Verilog: do they do the same?
 ///
@@ -184,7 +183,10 @@ fn divergences(arguments: &Arguments, one: &Twin<'_>, other: &Twin<'_>) -> ExitC
             }
             Some((at, events)) => {
                 let lines = events.lines().filter(|line| line.contains('>'));
-                println!("seed {seed}, cycle {at}: {}", lines.collect::<Vec<_>>().join(" | "));
+                println!(
+                    "seed {seed}, cycle {at}: {}",
+                    lines.collect::<Vec<_>>().join(" | ")
+                );
             }
         }
     }

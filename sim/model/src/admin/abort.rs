@@ -15,7 +15,8 @@ pub(super) fn abort(
     let queue_id = sqe.cdw10 as u16;
     let command_id = (sqe.cdw10 >> 16) as u16;
     if queue_id == 0 {
-        return Ok(if state.events.abort(command_id) {
+        // A request that could not be completed is left alone.
+        return Ok(if view.has_admin_slot() && state.events.abort(command_id) {
             AdminAction::AbortAsyncEvent { command_id }
         } else {
             AdminAction::Abort {

@@ -23,6 +23,8 @@ pub trait ControllerView {
     fn any_io_queue_exists(&self) -> bool;
     /// Counters of a function, 0 (the PF) to the number of VFs.
     fn counters(&self, function: u8) -> IoCounters;
+    /// Has the admin completion queue a slot that nobody has been promised?
+    fn has_admin_slot(&self) -> bool;
     /// Cycles since power-on.
     fn now_cycles(&self) -> u64;
 }

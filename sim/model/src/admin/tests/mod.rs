@@ -50,6 +50,9 @@ impl ControllerView for View {
             .copied()
             .unwrap_or_default()
     }
+    fn has_admin_slot(&self) -> bool {
+        true
+    }
     fn now_cycles(&self) -> u64 {
         self.now_cycles
     }
