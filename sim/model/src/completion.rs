@@ -15,6 +15,7 @@ use crate::function::AdminWait;
 use crate::model::Model;
 use crate::rq::SmallTlp;
 use crate::schedule::{Engine, NEVER};
+use crate::take_if::TakeIf;
 use crate::trace::{CommandTrace, LockEvent, LockStep};
 
 /// What a CQE says beside its queue.
@@ -174,13 +175,13 @@ impl Model {
     /// command, a half that has waited for its slot, an event.
     fn complete_next(&mut self) {
         let (now, completer) = (self.now, &mut self.completer);
-        let due = |entry: &mut (Cycle, u16)| entry.0 <= now;
+        let due = |entry: &(Cycle, u16)| entry.0 <= now;
         let next = completer
             .sent
-            .pop_front_if(due)
-            .or_else(|| completer.ended.pop_front_if(due))
-            .or_else(|| completer.admin.pop_front_if(due))
-            .or_else(|| completer.parked.pop_front_if(due));
+            .take_if(due)
+            .or_else(|| completer.ended.take_if(due))
+            .or_else(|| completer.admin.take_if(due))
+            .or_else(|| completer.parked.take_if(due));
         if let Some((_, id)) = next {
             self.complete_half(id, 0);
         } else if let Some((function, queue, ended)) = completer.aborted.pop_front() {

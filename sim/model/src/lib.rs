@@ -19,7 +19,7 @@
 //! | `admin`, `admin_engine`, `abort` | admin commands: what they mean, and carrying it out |
 //! | `reset`, `power` | enable, shutdown, function reset, bus master, loss of power |
 //! | `medium` | the DRAM image |
-//! | `model`, `schedule`, `pipeline` | the whole, and what runs next |
+//! | `model`, `schedule`, `pipeline`, `take_if` | the whole, and what runs next |
 //!
 //! Not modelled: DRAM refresh and ECC, link errors (the host's side injects them), power states
 //! beyond the one that Identify shows, NVM subsystem reset.
@@ -61,6 +61,7 @@ mod rq;
 mod schedule;
 mod segments;
 mod tags;
+mod take_if;
 mod timing;
 mod trace;
 mod write_path;

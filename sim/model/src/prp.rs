@@ -10,6 +10,7 @@ use zerocopy::IntoBytes;
 use crate::context::{Kind, PrpSet};
 use crate::model::{Model, PAGE};
 use crate::schedule::{Engine, NEVER};
+use crate::take_if::TakeIf;
 use crate::timing::Geometry;
 
 /// Bytes of a PRP entry.
@@ -111,13 +112,13 @@ impl Model {
     pub(crate) fn run_lists(&mut self) {
         let now = self.now;
         if self.walker.started_at != Some(now)
-            && let Some((_, id, outcome)) = self.walker.ended.pop_front_if(|entry| entry.0 <= now)
+            && let Some((_, id, outcome)) = self.walker.ended.take_if(|entry| entry.0 <= now)
         {
             self.contexts[id].delayed -= 1;
             self.step_walk(id, outcome);
         }
         if self.walker.refused_at != Some(now)
-            && let Some((_, id, failure)) = self.walker.walked.pop_front_if(|entry| entry.0 <= now)
+            && let Some((_, id, failure)) = self.walker.walked.take_if(|entry| entry.0 <= now)
         {
             self.contexts[id].delayed -= 1;
             if self.contexts[id].doomed {
@@ -129,7 +130,7 @@ impl Model {
             }
         }
         if self.list_read.is_none()
-            && let Some((_, id)) = self.walker.waiting.pop_front_if(|entry| entry.0 <= now)
+            && let Some((_, id)) = self.walker.waiting.take_if(|entry| entry.0 <= now)
         {
             self.list_read = Some((now + 1, id));
             self.schedule.no_later_than(Engine::Reads, now + 1);

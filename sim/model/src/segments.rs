@@ -13,6 +13,7 @@ use pcie_host::endpoint::Cycle;
 use crate::context::{Kind, Phase};
 use crate::model::{Model, PAGE};
 use crate::schedule::{Engine, NEVER};
+use crate::take_if::TakeIf;
 
 /// What has happened to a command or one of its segments.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +64,7 @@ impl Events {
             .into_iter()
             .zip(&mut self.0)
             .find_map(|(kind, events)| {
-                let event = events.pop_front_if(|event| event.at <= now)?;
+                let event = events.take_if(|event| event.at <= now)?;
                 Some((kind, event))
             })
     }

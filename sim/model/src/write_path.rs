@@ -10,6 +10,7 @@ use crate::axi::WriteBurst;
 use crate::context::{Kind, Phase};
 use crate::model::Model;
 use crate::schedule::{Engine, NEVER};
+use crate::take_if::TakeIf;
 
 /// Segments that wait for AXI W, and compares that wait to be told.
 #[derive(Debug, Default)]
@@ -52,12 +53,12 @@ impl Model {
     pub(crate) fn run_write_path(&mut self) {
         if self.writes.begin_from <= self.now {
             let now = self.now;
-            let due = |entry: &mut (Cycle, u16, u8)| entry.0 <= now;
+            let due = |entry: &(Cycle, u16, u8)| entry.0 <= now;
             let queues = &mut self.writes;
             let first = queues
                 .compared
-                .pop_front_if(due)
-                .or_else(|| queues.granted.pop_front_if(due));
+                .take_if(due)
+                .or_else(|| queues.granted.take_if(due));
             if let Some((_, id, index)) = first {
                 self.write_segment(id, usize::from(index));
             }
@@ -126,12 +127,12 @@ impl Model {
     /// Compares that write nothing, then grants that were dropped, when nothing that was written is told.
     pub(crate) fn run_moves(&mut self) {
         let (now, writes) = (self.now, &mut self.writes);
-        let due = |entry: &mut (Cycle, u16, u8)| entry.0 <= now;
+        let due = |entry: &(Cycle, u16, u8)| entry.0 <= now;
         if writes.told_at != Some(now)
             && let Some((_, id, index)) = writes
                 .not_written
-                .pop_front_if(due)
-                .or_else(|| writes.dropped.pop_front_if(due))
+                .take_if(due)
+                .or_else(|| writes.dropped.take_if(due))
         {
             self.contexts[id].delayed -= 1;
             self.leave_medium(id, usize::from(index));

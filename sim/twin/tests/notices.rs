@@ -56,7 +56,7 @@ fn a_slower_twin_does_the_same() {
     let make: Box<Make> = Box::new(|setup| {
         let options = |options: &mut nvme_model::ModelOptions| {
             options.timing.decode_cycles = 13;
-            options.timing.lock_cycles = 5;
+            options.timing.receive_cycles = 5;
             options.timing.admin_cycles = 90;
             options.timing.mem_cycles += 17;
             options.geometry.read_staging_buffers = 3;
