@@ -247,6 +247,10 @@ struct Tap<'a> {
 }
 
 impl Port for Tap<'_> {
+    fn request_offered(&mut self, since: Cycle) {
+        self.port.request_offered(since);
+    }
+
     fn memory_write(&mut self, at: Cycle, write: MemoryWrite<'_>) {
         let length = write.data.len() as u64;
         self.events
