@@ -5,6 +5,7 @@ use pcie_host::HostOptions;
 use pcie_host::endpoint::{Cycle, FunctionId, MemoryRead, MemoryWrite, Port, ReadStatus};
 use pcie_host::interrupt::is_message;
 
+use crate::ahead;
 use crate::arrivals::{Arrivals, TagUse};
 use crate::dma::{DmaRanges, PAGE_BYTES, Target};
 use crate::interrupts::Interrupts;
@@ -101,6 +102,9 @@ impl HostSide {
             Some(Target::File(file, offset)) => {
                 if let Some(into) = self.arrivals.data_mut(tag_use, bytes as usize) {
                     file.load(offset, into);
+                    if ahead::could_be_entries(into.len()) {
+                        ahead::fetch_data_of(into, &mut side.ranges);
+                    }
                     self.arrivals.send_data(at, tag_use, read.address, bytes);
                 }
             }

@@ -17,6 +17,7 @@
 //! reset, its memory and descriptors are given back, and the next client finds the function as after
 //! power-up.
 
+mod ahead;
 mod arrivals;
 mod commands;
 mod config;

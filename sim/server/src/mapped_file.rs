@@ -109,7 +109,8 @@ impl MappedFile {
         self.watch.is_lost()
     }
 
-    fn at(&self, offset: u64, bytes: usize) -> *mut u8 {
+    /// Where a range of the file is; panics beyond its end.
+    pub(crate) fn at(&self, offset: u64, bytes: usize) -> *mut u8 {
         let end = offset.checked_add(bytes as u64);
         assert!(
             end.is_some_and(|end| end <= self.bytes as u64),
