@@ -68,6 +68,11 @@ pub struct Client<P: PageStore> {
     stalled: VecDeque<usize>,
     /// Slots that back off.
     sleeping: Vec<usize>,
+    /// Home pages that updates of this client are under way on.
+    pages_in_change: Vec<u64>,
+    /// Slots of updates that wait for another one on the same home page, oldest first: of two at once,
+    /// one would lose the race and read again.
+    lined_up: VecDeque<usize>,
     completions: Vec<PageCompletion<P::Buffer>>,
     finished: Vec<(Ticket, Result<Outcome, Error>)>,
     /// What operations cost that have ended, once somebody has asked for it.
@@ -127,6 +132,8 @@ impl<P: PageStore> Client<P> {
             free: Vec::new(),
             stalled: VecDeque::new(),
             sleeping: Vec::new(),
+            pages_in_change: Vec::new(),
+            lined_up: VecDeque::new(),
             completions: Vec::new(),
             finished: Vec::new(),
             costs: None,
@@ -285,6 +292,13 @@ impl<P: PageStore> Client<P> {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         slot.ticket = ticket;
+        if slot.request.is_update() {
+            if self.pages_in_change.contains(&slot.home_page) {
+                self.lined_up.push_back(index);
+                return Ticket(ticket);
+            }
+            self.pages_in_change.push(slot.home_page);
+        }
         let next = slot.start();
         self.drive(index, next, &mut |_, _| {
             unreachable!("an operation begins with a read")

@@ -219,8 +219,29 @@ impl<P: PageStore> Client<P> {
                     on_outcome(Ticket(slot.ticket), result);
                 }
                 slot.ahead.reset();
+                let changed = slot.request.is_update().then_some(slot.home_page);
                 self.free.push(index);
+                if let Some(page) = changed {
+                    self.start_next_on(page, on_outcome);
+                }
             }
+        }
+    }
+
+    /// An update of `page` has ended: starts the next one that waits for it.
+    fn start_next_on(
+        &mut self,
+        page: u64,
+        on_outcome: &mut impl FnMut(Ticket, Result<Outcome<&[u8]>, Error>),
+    ) {
+        let waiting = |index: &usize| self.slots[*index].home_page == page;
+        match self.lined_up.iter().position(waiting) {
+            Some(at) => {
+                let index = self.lined_up.remove(at).expect("a position of this queue");
+                let next = self.slots[index].start();
+                self.drive(index, next, on_outcome);
+            }
+            None => self.pages_in_change.retain(|changing| *changing != page),
         }
     }
 

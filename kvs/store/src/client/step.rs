@@ -16,6 +16,13 @@ pub(super) enum Request {
     Scan { limit: usize },
 }
 
+impl Request {
+    /// Does it change its key's page?
+    pub(super) const fn is_update(self) -> bool {
+        !matches!(self, Self::Get | Self::Scan { .. })
+    }
+}
+
 /// What the I/O in flight is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Step {
