@@ -50,8 +50,10 @@ impl Pacing {
     /// request, where the default has the eight of a VC709.
     pub const fn device(self) -> &'static str {
         match self {
-            Self::AsFastAsPossible => "model:?size=1280MiB&mrrs=4096&split=512",
-            Self::TenMicrosecondsOfMedia => "model:?size=1280MiB&mrrs=4096&split=512&media_us=10",
+            Self::AsFastAsPossible => "model:?size=1280MiB&mrrs=4096&split=512&huge_pages=1",
+            Self::TenMicrosecondsOfMedia => {
+                "model:?size=1280MiB&mrrs=4096&split=512&huge_pages=1&media_us=10"
+            }
         }
     }
 

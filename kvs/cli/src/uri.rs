@@ -72,6 +72,8 @@ pub struct SimulationOptions {
     pub mem_cycles: u32,
     /// `media_us`: further latency of the medium.
     pub media_us: u32,
+    /// `huge_pages`: the image in memory lies in huge pages where the kernel has any.
+    pub huge_pages: bool,
     /// `host_ns`: what a register access costs the host's software, for each function.
     pub host_ns: u32,
     /// `--trace`: a file for the waves of the Verilog; no option of the URI.
@@ -95,6 +97,7 @@ impl Default for SimulationOptions {
             cpl_bytes: 15_872,
             mem_cycles: 25,
             media_us: 0,
+            huge_pages: false,
             host_ns: 200,
             waves: None,
         }
@@ -132,7 +135,7 @@ pub struct UriError(String);
 const SCHEMES: &str =
     "model:, model:FILE, rtl:, rtl:FILE, vfio-user:DIRECTORY and vfio:0000:01:00.0";
 const OPTIONS: &str = "size, vfs, queues, link, rtt_ns, mps, mrrs, split, cpl_bytes, mem_cycles, \
-                       media_us and host_ns";
+                       media_us, huge_pages and host_ns";
 
 impl DeviceUri {
     /// The device outlives this process, and what is on it.
@@ -272,6 +275,7 @@ fn parse_option(option: &str, into: &mut SimulationOptions) -> Result<(), UriErr
         "cpl_bytes" => into.cpl_bytes = integer(4096, 1 << 20)?,
         "mem_cycles" => into.mem_cycles = integer(1, 100_000)?,
         "media_us" => into.media_us = integer(0, 1_000_000)?,
+        "huge_pages" => into.huge_pages = integer(0, 1)? == 1,
         "host_ns" => into.host_ns = integer(0, 1_000_000)?,
         _ => {
             return Err(UriError(format!(
@@ -314,7 +318,7 @@ mod tests {
     fn every_option_is_read() {
         let uri: DeviceUri = "model:disk.img?size=2GiB&vfs=7&queues=8&link=gen3x4&rtt_ns=1000&\
                               mps=128&mrrs=256&split=64&cpl_bytes=8192&mem_cycles=40&media_us=3&\
-                              host_ns=500"
+                              huge_pages=1&host_ns=500"
             .parse()
             .unwrap();
         assert_eq!(
@@ -340,6 +344,7 @@ mod tests {
                 cpl_bytes: 8192,
                 mem_cycles: 40,
                 media_us: 3,
+                huge_pages: true,
                 host_ns: 500,
                 waves: None,
             }

@@ -89,6 +89,14 @@ fn waves_are_the_verilogs() {
     );
 }
 
+#[test]
+fn huge_pages_are_for_memory() {
+    Shell::new().wrong(
+        "device identify --device model:disk.img?huge_pages=1",
+        &["huge_pages=1", "without a FILE"],
+    );
+}
+
 #[cfg(feature = "rtl")]
 #[test]
 fn what_the_verilog_has_not_is_named() {

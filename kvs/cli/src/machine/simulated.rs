@@ -107,8 +107,15 @@ pub(crate) fn open_medium(
     const BLOCK_BYTES: u32 = 4096;
     let size_bytes = uri.simulation.size_bytes.unwrap_or(DEFAULT_SIZE_BYTES);
     let Some(path) = file else {
-        return Ok((Medium::in_memory(size_bytes, BLOCK_BYTES)?, None));
+        let mut medium = Medium::in_memory(size_bytes, BLOCK_BYTES)?;
+        if uri.simulation.huge_pages {
+            medium.prefer_huge_pages();
+        }
+        return Ok((medium, None));
     };
+    if uri.simulation.huge_pages {
+        bail!("huge_pages=1: is for an image in memory, model: without a FILE; leave it out");
+    }
     if path.exists() {
         // The size counts at creation only.
         return Ok((Medium::open_file(path, None)?, None));

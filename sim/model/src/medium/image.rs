@@ -41,6 +41,15 @@ impl Medium {
         Ok(Self::over(map, description, None))
     }
 
+    /// Asks the kernel for huge pages behind an image in memory: fewer TLB misses, and 2 MiB taken where a
+    /// block is written. A kernel without them ignores it, and so does an image in a file.
+    pub fn prefer_huge_pages(&mut self) {
+        if self.file.is_none() {
+            // A hint: what the kernel says to it changes nothing that anybody relies on.
+            let _ = self.map.advise(memmap2::Advice::HugePage);
+        }
+    }
+
     /// Creates `path` with an image of `bytes`, all zero and sparse, and opens it.
     ///
     /// The file appears under its name complete or not at all.
