@@ -7,6 +7,7 @@
 mod endpoint;
 
 use std::fmt;
+use std::ops::Range;
 
 use nvme_model::{CommandTrace, LockEvent};
 use pcie_host::endpoint::{Cycle, FunctionId, MemoryRead, MemoryWrite, Port};
@@ -157,6 +158,12 @@ impl RtlDevice {
     /// that have not.
     pub fn set_read_credits(&mut self, there: bool) {
         self.side_band.set_read_credits(there);
+    }
+
+    /// Accesses of these bytes of the medium fail from now on (SLVERR), and those of no others; a write
+    /// that fails changes nothing.
+    pub fn set_bad_medium(&mut self, bytes: Range<u64>) {
+        self.memory.set_bad(bytes);
     }
 
     /// Keeps the cycles of every command at the port from now on, or no longer. Commands whose doorbell

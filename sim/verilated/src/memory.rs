@@ -7,6 +7,7 @@
 //! writer holds their lock.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use nvme_model::medium::{ATOMIC_UNIT_BYTES, Medium};
 use pcie_host::endpoint::Cycle;
@@ -23,6 +24,9 @@ const BOUNDARY_BYTES: u64 = 4096;
 const BEAT_SIZE: u8 = 5;
 /// AxBURST of an incrementing burst.
 const INCREMENTING: u8 = 1;
+/// RRESP and BRESP: done, and the memory has failed.
+const OKAY: u8 = 0;
+const SLAVE_ERROR: u8 = 2;
 
 /// Latencies in cycles.
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +132,7 @@ struct ReadChannel {
     id: NarrowPin,
     data: Pin<[u32; BEAT_DWORDS]>,
     last: Pin<u8>,
+    response: Pin<u8>,
     valid: Pin<u8>,
     ready: Pin<u8>,
     offered: bool,
@@ -144,6 +149,7 @@ struct WriteChannels {
     is_ready: bool,
     id: NarrowPin,
     answer: Pin<u8>,
+    answer_response: Pin<u8>,
     answer_ready: Pin<u8>,
     offered: bool,
     stalls: Stalls,
@@ -174,6 +180,10 @@ pub(crate) struct Memory {
     /// The beginning of a unit whose last burst is to come: where it goes, and its bytes.
     unit_offset: u64,
     unit: Vec<u8>,
+    /// A burst of it has failed.
+    unit_failed: bool,
+    /// Bytes that fail.
+    bad: Range<u64>,
     /// Buffers of bursts that are done.
     spare: Vec<Vec<u8>>,
 }
@@ -195,6 +205,7 @@ impl Memory {
                 id: design.narrow_pin("m_axi_rid"),
                 data: design.pin("m_axi_rdata"),
                 last: design.pin("m_axi_rlast"),
+                response: design.pin("m_axi_rresp"),
                 valid: design.pin("m_axi_rvalid"),
                 ready: design.pin("m_axi_rready"),
                 offered: false,
@@ -210,6 +221,7 @@ impl Memory {
                 is_ready: true,
                 id: design.narrow_pin("m_axi_bid"),
                 answer: design.pin("m_axi_bvalid"),
+                answer_response: design.pin("m_axi_bresp"),
                 answer_ready: design.pin("m_axi_bready"),
                 offered: false,
                 stalls: Stalls::new(seed, 7),
@@ -221,7 +233,24 @@ impl Memory {
             write_data: VecDeque::new(),
             unit_offset: 0,
             unit: Vec::with_capacity(ATOMIC_UNIT_BYTES),
+            unit_failed: false,
+            bad: 0..0,
             spare: Vec::new(),
+        }
+    }
+
+    /// Reads and writes of these bytes fail from now on, those of no others.
+    pub(crate) fn set_bad(&mut self, bytes: Range<u64>) {
+        self.bad = bytes;
+    }
+
+    /// What is said of an access.
+    #[inline]
+    fn response(&self, offset: u64, bytes: usize) -> u8 {
+        if offset < self.bad.end && offset + bytes as u64 > self.bad.start {
+            SLAVE_ERROR
+        } else {
+            OKAY
         }
     }
 
@@ -253,6 +282,7 @@ impl Memory {
             }
             self.r.data.set(data);
             self.r.id.set(burst.id);
+            self.r.response.set(self.response(offset, BEAT_BYTES));
             self.r.last.set((self.read_beats + 1 == burst.beats).into());
             self.r.valid.set(1);
             self.r.offered = true;
@@ -280,11 +310,17 @@ impl Memory {
                 self.unit_offset
             );
             self.unit.extend_from_slice(&data.bytes);
+            let response = self.response(burst.offset, data.bytes.len());
+            self.unit_failed |= response != OKAY;
             if !burst.more {
                 // This is when the medium changes: whole, or not at all if this process dies here.
-                self.medium.write_atomic(self.unit_offset, &self.unit);
+                if !self.unit_failed {
+                    self.medium.write_atomic(self.unit_offset, &self.unit);
+                }
                 self.unit.clear();
+                self.unit_failed = false;
             }
+            self.w.answer_response.set(response);
             self.w.id.set(burst.id);
             self.w.answer.set(1);
             self.w.offered = true;
