@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use anyhow::{Result, bail};
 
+use super::gathered::Gathered;
 use super::socket::{Connection, Stream};
 use super::{Ended, Place, Side};
 use crate::protocol::memcached::{Reply, cas, get, parse, set};
@@ -36,9 +37,8 @@ pub struct Memcached<S> {
     connection: Connection<S>,
     dialect: Dialect,
     due: VecDeque<Due>,
-    /// `MultiGet`: places and keys of the next `get`.
-    gathered: Vec<(Place, Vec<u8>)>,
-    gathered_count: usize,
+    /// `MultiGet`: the keys of the next `get`.
+    gathered: Gathered,
     /// `CompareAndSwap`: key and value of the update of each place.
     updates: Vec<(Vec<u8>, Vec<u8>)>,
 }
@@ -52,24 +52,22 @@ impl<S: Stream> Memcached<S> {
             connection,
             dialect,
             due: VecDeque::new(),
-            gathered: Vec::new(),
-            gathered_count: 0,
+            gathered: Gathered::default(),
             updates: Vec::new(),
         }
     }
 
     /// One `get` for all look-ups since the last one.
     fn request_gathered(&mut self) {
-        let gathered = &self.gathered[..self.gathered_count];
-        self.gathered_count = 0;
-        if gathered.is_empty() {
+        let gathered = self.gathered.take();
+        let count = gathered.len();
+        if count == 0 {
             return;
         }
-        let keys = gathered.iter().map(|(_, key)| key.as_slice());
+        let keys = gathered.clone().map(|(_, key)| key);
         get(&mut self.connection.requests, keys, false);
-        let places = gathered.iter().map(|(place, _)| *place);
-        for (index, place) in places.enumerate() {
-            let last = index + 1 == gathered.len();
+        for (index, (place, _)) in gathered.enumerate() {
+            let last = index + 1 == count;
             self.due.push_back(Due::Value { place, last });
         }
     }
@@ -129,14 +127,7 @@ impl<S: Stream> Side for Memcached<S> {
             self.due.push_back(Due::Value { place, last: true });
             return Ok(());
         }
-        if self.gathered_count == self.gathered.len() {
-            self.gathered.push((place, Vec::new()));
-        }
-        let (kept_place, kept_key) = &mut self.gathered[self.gathered_count];
-        self.gathered_count += 1;
-        *kept_place = place;
-        kept_key.clear();
-        kept_key.extend_from_slice(key);
+        self.gathered.push(place, key);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! What is compared: each side carries out the same look-ups and updates.
 
+mod gathered;
 pub mod memcached;
 pub mod reads;
 pub mod redis;

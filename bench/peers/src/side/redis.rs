@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use anyhow::{Result, bail};
 
+use super::gathered::Gathered;
 use super::socket::{Connection, Stream};
 use super::{Ended, Place, Side};
 use crate::protocol::resp::{Reply, get, get_many, parse, set};
@@ -29,9 +30,8 @@ pub struct Redis<S> {
     /// All look-ups that are started together go in one `MGET`.
     multi_get: bool,
     due: VecDeque<Due>,
-    /// Places and keys of the next `MGET`.
-    gathered: Vec<(Place, Vec<u8>)>,
-    gathered_count: usize,
+    /// The keys of the next `MGET`.
+    gathered: Gathered,
 }
 
 impl<S: Stream> Redis<S> {
@@ -41,23 +41,21 @@ impl<S: Stream> Redis<S> {
             connection,
             multi_get,
             due: VecDeque::new(),
-            gathered: Vec::new(),
-            gathered_count: 0,
+            gathered: Gathered::default(),
         }
     }
 
     fn request_gathered(&mut self) {
-        let gathered = &self.gathered[..self.gathered_count];
-        self.gathered_count = 0;
-        if gathered.is_empty() {
+        let gathered = self.gathered.take();
+        let parts = gathered.len() as u64;
+        if parts == 0 {
             return;
         }
-        let keys = gathered.iter().map(|(_, key)| key.as_slice());
+        let keys = gathered.clone().map(|(_, key)| key);
         get_many(&mut self.connection.requests, keys);
-        let parts = gathered.len() as u64;
         self.due.push_back(Due::Array { parts });
-        let values = gathered.iter().map(|&(place, _)| Due::Value { place });
-        self.due.extend(values);
+        self.due
+            .extend(gathered.map(|(place, _)| Due::Value { place }));
     }
 
     /// Takes one reply; false while none is whole.
@@ -91,14 +89,7 @@ impl<S: Stream> Side for Redis<S> {
             self.due.push_back(Due::Value { place });
             return Ok(());
         }
-        if self.gathered_count == self.gathered.len() {
-            self.gathered.push((place, Vec::new()));
-        }
-        let (kept_place, kept_key) = &mut self.gathered[self.gathered_count];
-        self.gathered_count += 1;
-        *kept_place = place;
-        kept_key.clear();
-        kept_key.extend_from_slice(key);
+        self.gathered.push(place, key);
         Ok(())
     }
 
