@@ -28,6 +28,9 @@ impl ControllerView for View<'_> {
     fn any_io_queue_exists(&self) -> bool {
         true
     }
+    fn has_admin_slot(&self) -> bool {
+        true
+    }
     fn counters(&self, function: u8) -> IoCounters {
         self.0[usize::from(function)]
     }
