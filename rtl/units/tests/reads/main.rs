@@ -10,7 +10,7 @@ mod memory;
 use bench::{Bench, FUNCTIONS, Traffic};
 use rand::RngExt;
 
-const CYCLES: u32 = 40_000;
+const CYCLES: u32 = 60_000;
 /// Cycles in which all must have ended after that.
 const MOST_CYCLES: u32 = 400_000;
 
