@@ -61,6 +61,11 @@ class Setting:
         )
 
 
+def rc_beats(length_bytes: int) -> int:
+    """Beats of a read completion on RC: a descriptor of 12 bytes, and the data."""
+    return -(-(12 + length_bytes) // 32)
+
+
 class Twin:
     """Both devices. Functions: 0 is the PF, 1 + n is VF n."""
 
@@ -80,6 +85,8 @@ class Twin:
         self._responder = Responder(self.rng, setting.max_payload_bytes, setting.boundary_bytes)
         # Reads of the model: (cycle of the answer, tag, data, status)
         self._model_reads: deque[tuple[int, int, bytes, str]] = deque()
+        # Cycle from which the stream to the model is free.
+        self._model_stream_free = 0
         self._completions: dict[int, RegisterCompletion] = {}
         self._next_tag = 0
         self._pages = 1
@@ -181,7 +188,9 @@ class Twin:
                 self.model.write(sent.function, sent.address, sent.data)
             case Sent.Read():
                 result = self.model.read(sent.function, sent.address, sent.length_bytes)
-                due = now + self.port.stalls.read_cycles[0]
+                # The model is told of a completion with its first beat; the next comes behind its last.
+                due = max(now + self.port.stalls.read_cycles[0], self._model_stream_free)
+                self._model_stream_free = due + rc_beats(len(result.data))
                 self._model_reads.append((due, sent.tag, result.data, result.status))
             case Sent.ReadCompletion():
                 self.model.answers[sent.tag] = sent.value
