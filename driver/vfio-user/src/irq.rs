@@ -1,9 +1,8 @@
 //! Interrupts of a PCI device: how many there are, and how they are signalled.
 
 use rustix::io::Errno;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::message::payload_with_tail;
+use crate::message::{payload_with_tail, payloads};
 
 /// The pin.
 pub const INTX: u32 = 0;
@@ -35,38 +34,32 @@ const ACTION_MASK: u32 = 1 << 3;
 const ACTION_UNMASK: u32 = 1 << 4;
 const ACTION_TRIGGER: u32 = 1 << 5;
 
-/// `DEVICE_GET_IRQ_INFO`, and its reply (`struct vfio_irq_info`).
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-pub struct IrqInfo {
-    /// Bytes of this structure.
-    pub argsz: u32,
-    /// [`INFO_EVENTFD`] and so on.
-    pub flags: u32,
-    /// Which type.
-    pub index: u32,
-    /// Vectors of this type.
-    pub count: u32,
-}
+payloads! {
+    /// `DEVICE_GET_IRQ_INFO`, and its reply (`struct vfio_irq_info`).
+    IrqInfo {
+        /// Bytes of this structure.
+        argsz: u32,
+        /// [`INFO_EVENTFD`] and so on.
+        flags: u32,
+        /// Which type.
+        index: u32,
+        /// Vectors of this type.
+        count: u32,
+    }
 
-/// `DEVICE_SET_IRQS`, before its data (`struct vfio_irq_set`); with it the eventfds.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-pub struct IrqSet {
-    /// Bytes of this structure and its data.
-    pub argsz: u32,
-    /// One kind of data and one action.
-    pub flags: u32,
-    /// Which type.
-    pub index: u32,
-    /// First vector.
-    pub start: u32,
-    /// Vectors.
-    pub count: u32,
+    /// `DEVICE_SET_IRQS`, before its data (`struct vfio_irq_set`); with it the eventfds.
+    IrqSet {
+        /// Bytes of this structure and its data.
+        argsz: u32,
+        /// One kind of data and one action.
+        flags: u32,
+        /// Which type.
+        index: u32,
+        /// First vector.
+        start: u32,
+        /// Vectors.
+        count: u32,
+    }
 }
 
 /// What `DEVICE_SET_IRQS` does.

@@ -1,7 +1,7 @@
 //! The fixed part of each message's payload, as it follows the header.
 
 use rustix::io::Errno;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// Reads the fixed part of a payload that has nothing behind it; what follows is left alone.
 ///
@@ -21,17 +21,20 @@ pub fn payload_with_tail<T: FromBytes + KnownLayout + Immutable>(
     T::read_from_prefix(bytes).map_err(|_| Errno::INVAL)
 }
 
+/// Structures that lie in a payload as they are.
 macro_rules! payloads {
     ($($(#[$about:meta])* $name:ident { $($(#[$field_about:meta])* $field:ident: $type:ty,)* })*) => {$(
         $(#[$about])*
         #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-        #[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+        #[derive(zerocopy::FromBytes, zerocopy::IntoBytes)]
+        #[derive(zerocopy::Immutable, zerocopy::KnownLayout)]
         #[repr(C)]
         pub struct $name {
             $($(#[$field_about])* pub $field: $type,)*
         }
     )*};
 }
+pub(crate) use payloads;
 
 payloads! {
     /// `VERSION`, before its JSON.

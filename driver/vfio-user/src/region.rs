@@ -3,7 +3,7 @@
 use rustix::io::Errno;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::message::payload_with_tail;
+use crate::message::{payload_with_tail, payloads};
 
 /// BAR0; BAR1 to BAR5 follow.
 pub const BAR0: u32 = 0;
@@ -32,36 +32,30 @@ const MOST_AREAS: usize = 64;
 /// Most capabilities that are looked at: a chain can be a circle.
 const MOST_CAPABILITIES: usize = 64;
 
-/// `DEVICE_GET_REGION_INFO`, and its reply before the capabilities (`struct vfio_region_info`).
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-pub struct RegionInfo {
-    /// Most bytes of the reply's payload; in the reply, what it needs.
-    pub argsz: u32,
-    /// [`READ`], [`WRITE`], [`MMAP`], [`CAPABILITIES`].
-    pub flags: u32,
-    /// Which region.
-    pub index: u32,
-    /// Where the first capability begins, from the start of this structure.
-    pub cap_offset: u32,
-    /// Bytes of the region.
-    pub size: u64,
-    /// What `mmap` is given as offset for the region's first byte.
-    pub offset: u64,
-}
+payloads! {
+    /// `DEVICE_GET_REGION_INFO`, and its reply before the capabilities (`struct vfio_region_info`).
+    RegionInfo {
+        /// Most bytes of the reply's payload; in the reply, what it needs.
+        argsz: u32,
+        /// [`READ`], [`WRITE`], [`MMAP`], [`CAPABILITIES`].
+        flags: u32,
+        /// Which region.
+        index: u32,
+        /// Where the first capability begins, from the start of this structure.
+        cap_offset: u32,
+        /// Bytes of the region.
+        size: u64,
+        /// What `mmap` is given as offset for the region's first byte.
+        offset: u64,
+    }
 
-/// A part of a region that can be mapped (`struct vfio_region_sparse_mmap_area`).
-#[derive(
-    Clone, Copy, PartialEq, Eq, Default, Debug, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-pub struct SparseArea {
-    /// From the region's first byte.
-    pub offset: u64,
-    /// Bytes.
-    pub size: u64,
+    /// A part of a region that can be mapped (`struct vfio_region_sparse_mmap_area`).
+    SparseArea {
+        /// From the region's first byte.
+        offset: u64,
+        /// Bytes.
+        size: u64,
+    }
 }
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
