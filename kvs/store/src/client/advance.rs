@@ -4,7 +4,7 @@ use std::ops::DerefMut;
 
 use super::environment::Environment;
 use super::slot::{Next, Slot, Which};
-use super::step::{Ending, Request, Step};
+use super::step::{Ending, Step};
 use crate::error::Error;
 use crate::page::Content;
 use crate::page::verify::{Unusable, verify_data};
@@ -39,8 +39,7 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
             Ok(content) => image.blank = content == Content::Blank,
             Err(unusable) => unusable_page = Some(unusable),
         }
-        let looks_only = matches!(self.request, Request::Get | Request::Scan { .. });
-        if unusable_page.is_none() && !looks_only {
+        if unusable_page.is_none() && self.request.is_update() {
             // Nothing is built on a page that is not in order.
             unusable_page = self.image(which).view().layout_fault().map(Unusable::Fault);
         }

@@ -224,7 +224,8 @@ impl<P: PageStore> Client<P> {
             Operation::Scan { cursor, limit } => return self.submit_scan(cursor, limit),
         };
         check_key(key)?;
-        if request != Request::Get {
+        let update = request.is_update();
+        if update {
             if self.read_only {
                 return Err(Error::ReadOnly);
             }
@@ -236,7 +237,7 @@ impl<P: PageStore> Client<P> {
                 });
             }
         }
-        let index = self.take_slot(request != Request::Get)?;
+        let index = self.take_slot(update)?;
         let hash = self.env.hasher.hash(key);
         let slot = &mut self.slots[index];
         slot.request = request;
@@ -247,10 +248,10 @@ impl<P: PageStore> Client<P> {
         slot.expires_unix_ms = expires.unwrap_or(0);
         slot.hash = hash;
         slot.home_page = self.env.hasher.home(hash);
-        slot.operation_id = if request == Request::Get {
-            crate::page::Stamp::NONE
-        } else {
+        slot.operation_id = if update {
             self.env.next_stamp()
+        } else {
+            crate::page::Stamp::NONE
         };
         Ok(self.begin(index))
     }

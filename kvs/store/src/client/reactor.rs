@@ -241,7 +241,12 @@ impl<P: PageStore> Client<P> {
                 let next = self.slots[index].start();
                 self.drive(index, next, on_outcome);
             }
-            None => self.pages_in_change.retain(|changing| *changing != page),
+            None => {
+                let mut changing = self.pages_in_change.iter();
+                let at = changing.position(|changing| *changing == page);
+                let at = at.expect("its update was under way");
+                self.pages_in_change.swap_remove(at);
+            }
         }
     }
 
