@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use rdstore::testing::{MemoryDevice, MemoryOptions, MemoryPageStore};
-use rdstore::{Client, FsckOptions, OpenOptions, Operation, Ticket, Version, fsck};
+use rdstore::{Client, FsckOptions, OpenOptions, Ticket, fsck};
 
 use crate::open;
 use crate::support::fleet::turn;
@@ -74,38 +74,13 @@ impl Campaign {
             70..85 => Asked::Delete,
             _ => Asked::Swap(expected, value),
         };
-        let key = &key[..];
-        let expires_unix_ms = None;
-        let operation = match &asked {
-            Asked::Get => Operation::Get { key },
-            Asked::Put(value) => Operation::Put {
-                key,
-                value,
-                expires_unix_ms,
-            },
-            Asked::Add(value) => Operation::Add {
-                key,
-                value,
-                expires_unix_ms,
-            },
-            Asked::Delete => Operation::Delete { key },
-            Asked::Swap(expected, value) => {
-                let expected = Version(*expected);
-                Operation::CompareAndSwap {
-                    key,
-                    expected,
-                    value,
-                    expires_unix_ms,
-                }
-            }
-        };
         let Some(client) = &mut self.clients[index] else {
             return;
         };
-        let ticket = client.submit(operation).unwrap();
+        let ticket = client.submit(asked.of(&key)).unwrap();
         self.running.insert((index, ticket), self.events.len());
         self.now += 1;
-        let (begin, end, key) = (self.now, u64::MAX, key.to_vec());
+        let (begin, end) = (self.now, u64::MAX);
         self.events.push(Event {
             key,
             asked,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use rdstore::{Error, Outcome};
+use rdstore::{Error, Operation, Outcome, Version};
 
 /// What was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,33 @@ pub(crate) enum Asked {
     Delete,
     /// Compare-and-swap with an expected version.
     Swap(u64, Vec<u8>),
+}
+
+impl Asked {
+    /// The operation that asks it of `key`; what it stores never ends.
+    pub(crate) fn of<'a>(&'a self, key: &'a [u8]) -> Operation<'a> {
+        let expires_unix_ms = None;
+        match self {
+            Self::Get => Operation::Get { key },
+            Self::Put(value) => Operation::Put {
+                key,
+                value,
+                expires_unix_ms,
+            },
+            Self::Add(value) => Operation::Add {
+                key,
+                value,
+                expires_unix_ms,
+            },
+            Self::Delete => Operation::Delete { key },
+            Self::Swap(expected, value) => Operation::CompareAndSwap {
+                key,
+                expected: Version(*expected),
+                value,
+                expires_unix_ms,
+            },
+        }
+    }
 }
 
 /// What came back.

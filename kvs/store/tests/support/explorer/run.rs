@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rdstore::testing::{Effect, MemoryDevice, MemoryOptions, MemoryPageStore};
-use rdstore::{Client, FsckOptions, Operation, Outcome, Ticket, Version, fsck};
+use rdstore::{Client, FsckOptions, Outcome, Ticket, fsck};
 
 use super::super::history::{Answer, Asked, Event, assert_linearizable};
 use super::super::sample::{FIRST_PAGE, client};
@@ -107,29 +107,7 @@ impl<'a> Run<'a> {
             Do::Delete(key) => (key, Asked::Delete),
             Do::Swap(key, value) => (key, Asked::Swap(expected, value)),
         };
-        let expires_unix_ms = None;
-        let ticket = client
-            .submit(match &asked {
-                Asked::Get => Operation::Get { key: &key },
-                Asked::Put(value) => Operation::Put {
-                    key: &key,
-                    value,
-                    expires_unix_ms,
-                },
-                Asked::Add(value) => Operation::Add {
-                    key: &key,
-                    value,
-                    expires_unix_ms,
-                },
-                Asked::Delete => Operation::Delete { key: &key },
-                Asked::Swap(expected, value) => Operation::CompareAndSwap {
-                    key: &key,
-                    expected: Version(*expected),
-                    value,
-                    expires_unix_ms,
-                },
-            })
-            .expect("a right operation");
+        let ticket = client.submit(asked.of(&key)).expect("a right operation");
         self.now += 1;
         actor.running = Some((ticket, self.events.len()));
         let (begin, end) = (self.now, u64::MAX);
