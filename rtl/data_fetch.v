@@ -4,7 +4,7 @@
 //
 // Functions, then queues take turns by bytes of a granule (what lies in one host page); a pair's Compare data come first,
 // then the Write's. The granule that is chosen is asked for as a whole, two cycles later at the earliest. Nothing more is
-// asked for when the command is dead; `sent` tells either way that a segment needs no more asking.
+// asked for when the command is dead; `asked` tells either way what needs no more asking.
 
 `resetall
 `timescale 1ns / 1ps

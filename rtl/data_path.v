@@ -515,7 +515,6 @@ module data_path #(
   wire [FW-1:0] room_function;
   wire [4:0] room;
   wire [NUMBER-1:0] event_number = {event_context[CTX-1:5], event_context[3:0]};
-  wire next_dead = dead[next_number] || gone[next_number[NUMBER-1:4]];
   buffer_turns #(
       .FUNCTIONS(FUNCTIONS),
       .FUNCTION_WIDTH(FW),
@@ -537,7 +536,7 @@ module data_path #(
       .room(room),
       .hold(room_busy),
       .next_number(next_number),
-      .next_dead(next_dead),
+      .next_dead(dead[next_number]),
       .give_valid(give_valid),
       .pass_valid(pass_valid),
       .give_row(give_row),
@@ -622,11 +621,11 @@ module data_path #(
       .look_context(fetch_look_context),
       .look_offset(fetch_look_offset),
       .look_second_offset(fetch_look_second_offset),
-      .look_dead(dead[fetch_look_number] || gone[fetch_look_number[NUMBER-1:4]]),
+      .look_dead(dead[fetch_look_number]),
       .granule_context(fetch_chosen_context),
       .granule_offset(fetch_chosen_offset),
       .granule_second_offset(fetch_chosen_second_offset),
-      .granule_dead(dead[fetch_chosen_number] || gone[fetch_chosen_number[NUMBER-1:4]]),
+      .granule_dead(dead[fetch_chosen_number]),
       .page_set(fetch_set),
       .page_index(fetch_index),
       .page(fetch_page),
@@ -641,7 +640,7 @@ module data_path #(
       .asked_ready(asked_ready),
       .asked_context(asked_context),
       .asked_slot(asked_slot),
-      .asked_dead(dead[asked_number] || gone[asked_number[NUMBER-1:4]]),
+      .asked_dead(dead[asked_number]),
       .asked_none(asked_none),
       .asked_last(asked_last)
   );
@@ -688,7 +687,6 @@ module data_path #(
   ) locks (
       .clk(clk),
       .rst(rst),
-      .gone(gone),
       .dead(dead),
       .read_valid(lock_read),
       .read_context(walked_context),

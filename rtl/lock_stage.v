@@ -4,7 +4,7 @@
 //
 // Each function has a FIFO of Reads and one of segments whose data are there; functions with a free row take turns, one
 // request a cycle, segments first: there is one in a data phase, and Reads come every four cycles. The move table tells
-// what a command's lock is for, from its request to its release. A grant of a dead command or function goes to nobody
+// what a command's lock is for, from its request to its release. A grant of a dead command goes to nobody
 // but `dropped`.
 
 `resetall
@@ -27,8 +27,7 @@ module lock_stage #(
     input wire clk,
     input wire rst,
 
-    // Functions whose commands move nothing any more, and commands, by their number without the admin bit
-    input wire [              FUNCTIONS-1:0] gone,
+    // Commands that move nothing any more, by their number without the admin bit
     input wire [(1<<(FUNCTION_WIDTH+4))-1:0] dead,
 
     // A Read; a segment, which begins at a sector of its command
@@ -207,7 +206,7 @@ module lock_stage #(
   );
 
   wire [FUNCTION_WIDTH+3:0] grant_number = {grant_context[CONTEXT_WIDTH-1:5], grant_context[3:0]};
-  wire drops = gone[grant_context[CONTEXT_WIDTH-1:5]] || dead[grant_number];
+  wire drops = dead[grant_number];
   assign dropped_valid = grant_valid && drops;
   assign grant_reads   = grant_valid && !drops && grant_kind != KIND_WRITE;
   assign grant_writes  = grant_valid && !drops && grant_kind == KIND_WRITE;

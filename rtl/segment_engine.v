@@ -5,7 +5,8 @@
 // A command is cut into segments of the atomic unit. A segment waits for its buffers, is fetched, then locked, then moved;
 // a command has two slots for segments, so that one is fetched while another is moved, and holds or awaits one lock at
 // most. A Read is in here only until it has its lock, as one whose first slot waits for it. One event a cycle changes one
-// row. A command that has failed starts nothing more and ends when nothing of it is under way; `dead` tells the others.
+// row. A command that has failed starts nothing more and ends when nothing of it is under way; `dead` tells the others,
+// and that its function is gone.
 
 `resetall
 `timescale 1ns / 1ps
@@ -90,7 +91,7 @@ module segment_engine #(
     output wire [10:0] ended_status,
     output wire [10:0] ended_second_status,
 
-    // Commands that have failed, by their number without the admin bit
+    // Commands that have failed or whose function is gone, by their number without the admin bit
     output wire [(1<<NUMBER_WIDTH)-1:0] dead,
 
     // The second status of a command that was compared
@@ -123,7 +124,17 @@ module segment_engine #(
   reg [NUMBERS-1:0] walked_reg, dead_reg, moving_reg;
   // Aborts of those that are still being walked
   reg [NUMBERS-1:0] aborted_reg, second_aborted_reg, open_reg;
-  assign dead = dead_reg;
+  genvar n;
+  generate
+    for (n = 0; n < NUMBERS; n = n + 1) begin : gen_dead
+      // Functions need not be a power of two, as their numbers are.
+      if (n >> 4 < FUNCTIONS) begin : gen_function
+        assign dead[n] = dead_reg[n] || gone[n>>4];
+      end else begin : gen_none
+        assign dead[n] = dead_reg[n];
+      end
+    end
+  endgenerate
 
   // A segment that is there when its command fails gives its buffers back in the next cycle.
   reg left_valid_reg, left_slot_reg;
