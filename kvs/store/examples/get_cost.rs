@@ -1,7 +1,7 @@
 //! What the store itself costs: wall-clock time of a GET and of an update on a page store that
 //! copies pages at once, beside the time of the copy and of the CRC alone.
 //!
-//! `cargo run --release -p rdstore --example get_cost`
+//! `cargo run --release -p rdstore --example get_cost [VALUE_BYTES]`, of 1,000 bytes if not given
 
 use std::time::Instant;
 
@@ -125,12 +125,17 @@ fn main() {
     let keys: Vec<Vec<u8>> = (0..PAGES * 2)
         .map(|n| format!("user{n:019}").into_bytes())
         .collect();
-    for key in &keys {
-        client.put(key, &[7; 1000]).expect("there is room");
+    let value_bytes = std::env::args()
+        .nth(1)
+        .map_or(1000, |bytes| bytes.parse().expect("VALUE_BYTES is a number"));
+    let records = PAGES * 2 * 1000 / value_bytes.max(1000);
+    let value = vec![7; value_bytes];
+    for key in &keys[..records] {
+        client.put(key, &value).expect("there is room");
     }
     // Only keys that stand at home: a read in two steps is another measure.
     let mut reads = client.stats().reads;
-    let keys: Vec<&Vec<u8>> = keys
+    let keys: Vec<&Vec<u8>> = keys[..records]
         .iter()
         .filter(|key| {
             client.get(key).expect("it was put");
@@ -157,7 +162,7 @@ fn main() {
                 }
             });
         });
-        let value = [8; 1000];
+        let value = vec![8; value_bytes];
         let update = fastest(|_| {
             let key = keys[order[at]];
             at = (at + 1) % order.len();

@@ -8,7 +8,7 @@ use super::step::{Clean, Commit, Ending, Plan, Probe, Request, Step};
 use crate::error::Error;
 use crate::hash::KeyHash;
 use crate::operation::{Cursor, ScanPage};
-use crate::page::{NewEntry, PageEdit, PageView, Stamp};
+use crate::page::{Entry, EntryState, NewEntry, PageEdit, PageView, Stamp};
 use crate::statistics::OperationCost;
 
 /// A page image in a buffer the device wrote or took.
@@ -229,4 +229,22 @@ pub(super) fn begin_edit<'a, B: DerefMut<Target = [u8]>>(
         .as_mut()
         .expect("updates hold a buffer for the next image");
     PageEdit::begin(old, image.blank, new, &env.context, image.page)
+}
+
+/// The next image of `image` with `entry` instead of its entry `replaced`, begun in `fresh`.
+pub(super) fn begin_replacing<'a, B: DerefMut<Target = [u8]>>(
+    image: &PageImage<B>,
+    fresh: &'a mut Option<B>,
+    replaced: &Entry<'_>,
+    entry: NewEntry<'_>,
+    state: EntryState,
+) -> PageEdit<'a> {
+    let old = image
+        .buffer
+        .as_ref()
+        .expect("no I/O on this image is in flight");
+    let new = fresh
+        .as_mut()
+        .expect("updates hold a buffer for the next image");
+    PageEdit::begin_replacing(old, new, replaced, entry, state)
 }

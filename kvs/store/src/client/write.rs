@@ -4,11 +4,11 @@ use std::ops::DerefMut;
 
 use super::environment::Environment;
 use super::lookup::FoundEntry;
-use super::slot::{Next, Slot, Which, begin_edit};
+use super::slot::{Next, Slot, Which, begin_edit, begin_replacing};
 use super::step::{Commit, Ending, GuestReference, Plan, Step};
 use crate::operation::Version;
 use crate::page::layout::{DIRECTORY_ENTRY_BYTES, GUEST_RESERVE, RESERVED_DIRECTORY};
-use crate::page::{EntryState, Stamp};
+use crate::page::{Entry, EntryState, PageEdit, Stamp};
 
 /// What changes in the home page with the commit.
 #[derive(Clone, Copy, Default)]
@@ -214,9 +214,15 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
         let stamp = env.next_stamp();
         // Taken out, so that the rest of the slot can be looked at while the edit holds it.
         let mut fresh = self.fresh.take();
-        let mut edit = begin_edit(&self.guest, &mut fresh, env);
-        edit.replace_guest(reference.token, self.new_entry(version), state);
-        edit.finish(stamp, 0, Some(commit.id));
+        let view = self.guest.view();
+        let replaced = view.guest(reference.token);
+        let replaced = replaced.expect("the guest was found in this image");
+        let entry = self.new_entry(version);
+        begin_replacing(&self.guest, &mut fresh, &replaced, entry, state).finish(
+            stamp,
+            0,
+            Some(commit.id),
+        );
         self.fresh = fresh;
         self.commit = Some(commit);
         self.step = Step::Commit;
@@ -234,7 +240,27 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
         commit.removes = change.remove_token;
         let stamp = env.next_stamp();
         let mut fresh = self.fresh.take();
-        let mut edit = begin_edit(&self.home, &mut fresh, env);
+        self.next_home(env, &mut fresh, &change, version)
+            .finish(stamp, version, Some(commit.id));
+        self.fresh = fresh;
+        self.commit = Some(commit);
+        self.step = Step::Commit;
+        Next::Write(Which::Home)
+    }
+
+    /// The home page's next image, in `fresh`.
+    fn next_home<'a>(
+        &self,
+        env: &Environment,
+        fresh: &'a mut Option<B>,
+        change: &HomeChange,
+        version: u64,
+    ) -> PageEdit<'a> {
+        let entry = self.new_entry(version);
+        if let Some(replaced) = self.replaced_native(change) {
+            return begin_replacing(&self.home, fresh, &replaced, entry, EntryState::Native);
+        }
+        let mut edit = begin_edit(&self.home, fresh, env);
         if change.remove_native {
             edit.remove_native(&self.key, self.hash.tag());
         }
@@ -245,16 +271,25 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
             edit.add_directory(self.hash.fingerprint(), page, token);
         }
         if change.add_native {
-            let entry = self.new_entry(version);
             if edit.view().free_bytes() < entry.native_bytes() {
                 edit.remove_expired(env.now_unix_ms);
             }
             edit.add_native(entry);
         }
-        edit.finish(stamp, version, Some(commit.id));
-        self.fresh = fresh;
-        self.commit = Some(commit);
-        self.step = Step::Commit;
-        Next::Write(Which::Home)
+        edit
+    }
+
+    /// The native entry of the key, where its replacement is all that changes and no other entry has
+    /// to make room.
+    fn replaced_native(&self, change: &HomeChange) -> Option<Entry<'_>> {
+        let native_alone = change.remove_native
+            && change.add_native
+            && change.remove_token.is_none()
+            && change.add_token.is_none();
+        let view = self.home.view();
+        let old = view
+            .native(&self.key, self.hash.tag())
+            .filter(|_| native_alone)?;
+        (view.free_bytes() + old.bytes >= self.new_entry(0).native_bytes()).then_some(old)
     }
 }

@@ -35,7 +35,7 @@ impl NewEntry<'_> {
 /// The next image of a page, being made in a buffer of its own. Freed bytes become zeros, so that
 /// an image depends on nothing but its content.
 pub(crate) struct PageEdit<'a> {
-    bytes: &'a mut [u8],
+    pub(super) bytes: &'a mut [u8],
 }
 
 impl<'a> PageEdit<'a> {
@@ -81,6 +81,11 @@ impl<'a> PageEdit<'a> {
         let end = HEADER_BYTES + usize::from(self.header().entry_bytes.get());
         self.bytes.copy_within(offset + bytes..end, offset);
         self.bytes[end - bytes..end].fill(0);
+        self.count_out(bytes);
+    }
+
+    /// There is an entry of `bytes` bytes less.
+    pub(super) fn count_out(&mut self, bytes: usize) {
         let header = self.header();
         header.entry_bytes -= u16::try_from(bytes).expect("an entry is smaller than a page");
         header.entry_count -= 1;
@@ -134,7 +139,13 @@ impl<'a> PageEdit<'a> {
         self.add(entry, state, Some(GuestHeader { token, home_stamp }));
     }
 
-    fn add(&mut self, entry: NewEntry<'_>, state: EntryState, guest: Option<GuestHeader>) {
+    /// Adds an entry behind all others; gives back where it ends.
+    pub(super) fn add(
+        &mut self,
+        entry: NewEntry<'_>,
+        state: EntryState,
+        guest: Option<GuestHeader>,
+    ) -> usize {
         let bytes = if guest.is_some() {
             entry.guest_bytes()
         } else {
@@ -165,18 +176,7 @@ impl<'a> PageEdit<'a> {
         let header = self.header();
         header.entry_bytes += u16::try_from(bytes).expect("it fits in a page");
         header.entry_count += 1;
-    }
-
-    /// Puts `value` in the place of the value of the guest that carries `token`, which must be
-    /// there, and gives it a state and a version.
-    pub(crate) fn replace_guest(&mut self, token: Stamp, entry: NewEntry<'_>, state: EntryState) {
-        let old = self
-            .view()
-            .guest(token)
-            .expect("the guest was found in this image");
-        let (offset, bytes, home_stamp) = (old.offset, old.bytes, old.home_stamp);
-        self.remove_at(offset, bytes);
-        self.add_guest(entry, state, token, home_stamp);
+        at
     }
 
     /// Changes the state byte of the guest that carries `token`; says whether it is there.

@@ -2,6 +2,7 @@
 
 pub(crate) mod edit;
 pub(crate) mod layout;
+mod replace;
 pub(crate) mod verify;
 pub(crate) mod view;
 

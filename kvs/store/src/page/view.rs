@@ -142,7 +142,7 @@ impl<'a> PageView<'a> {
     }
 
     /// End of the entries within the page.
-    fn entries_end(&self) -> usize {
+    pub(super) fn entries_end(&self) -> usize {
         (HEADER_BYTES + usize::from(self.header.entry_bytes.get())).min(self.bytes.len())
     }
 
