@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rdstore_peers::contest::Contestant;
 use rdstore_peers::cores::Cores;
 use rdstore_peers::device::Device;
 use rdstore_peers::load::{Ledger, Load, Mix};
@@ -13,14 +14,15 @@ use rdstore_peers::stint::{Stint, run};
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [sockets, mix, outstanding, seconds] = words.as_slice() else {
-        bail!("write: one_load DIR gets|updates|a OUTSTANDING SECONDS");
+        bail!("write: one_load DIR gets|updates|a|reads OUTSTANDING SECONDS");
     };
     let stint = Stint {
         mix: match mix.as_str() {
             "gets" => Mix::Gets,
             "updates" => Mix::Updates,
             "a" => Mix::A,
-            other => bail!("'{other}' is none of gets, updates, a"),
+            "reads" => Mix::Reads,
+            other => bail!("'{other}' is none of gets, updates, a, reads"),
         },
         outstanding: outstanding.parse().context("OUTSTANDING")?,
         batch: 1,
@@ -33,7 +35,11 @@ fn main() -> Result<()> {
     let mut store = device.store()?;
     let mut ledger = Ledger::fill(&mut store, &load)?;
     let before = store.statistics();
-    let measured = run(&mut store, &mut ledger, &load, 0, &stint)?;
+    let measured = if stint.mix == Mix::Reads {
+        device.random_reads()?.run(&mut ledger, &load, 0, &stint)?
+    } else {
+        run(&mut store, &mut ledger, &load, 0, &stint)?
+    };
     let after = store.statistics();
     let us =
         |histogram: &hdrhistogram::Histogram<u64>| histogram.value_at_quantile(0.5) as f64 / 1e3;
