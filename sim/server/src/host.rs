@@ -10,6 +10,7 @@ use crate::arrivals::{Arrivals, TagUse};
 use crate::dma::{DmaRanges, PAGE_BYTES, Target};
 use crate::interrupts::Interrupts;
 use crate::remote::{Held, Remote};
+use crate::streaming;
 
 /// What a function reaches.
 pub(crate) struct FunctionSide {
@@ -29,6 +30,8 @@ pub(crate) struct HostSide {
     pub(crate) resets_done: Vec<FunctionId>,
     /// Accesses of the endpoint to what no client has given it.
     pub(crate) faults: u64,
+    /// Data were stored that later stores could overtake.
+    streamed: bool,
     /// Something of the above wants to be looked at, or an outbox holds messages.
     pub(crate) noticed: bool,
 }
@@ -53,6 +56,7 @@ impl HostSide {
             register_answer: None,
             resets_done: vec![],
             faults: 0,
+            streamed: false,
             noticed: false,
         }
     }
@@ -73,9 +77,23 @@ impl HostSide {
         }
     }
 
+    /// Lets clients see the data stored so far before whatever they are told next: nothing overtakes a
+    /// posted write.
+    #[inline]
+    fn settle(&mut self) {
+        if std::mem::take(&mut self.streamed) {
+            streaming::settle();
+        }
+    }
+
     /// Makes a posted write.
     #[inline]
     fn store(&mut self, function: FunctionId, address: u64, data: &[u8]) {
+        // Data may pass each other, for none of them tells of others.
+        let streams = data.len() >= streaming::LEAST_BYTES;
+        if !streams {
+            self.settle();
+        }
         let side = &mut self.functions[function.index()];
         if is_message(address) {
             if !side.interrupts.raise(address, data) {
@@ -84,6 +102,10 @@ impl HostSide {
             return;
         }
         match side.ranges.find(address, data.len() as u64, true) {
+            Some(Target::File(file, offset)) if streams => {
+                file.stream(offset, data);
+                self.streamed = true;
+            }
             Some(Target::File(file, offset)) => file.store(offset, data),
             Some(Target::Remote) => {
                 side.remote.write(address, data.to_vec());
@@ -179,11 +201,13 @@ impl Port for HostSide {
     }
 
     fn read_completion(&mut self, _at: Cycle, tag: u16, data: Option<u64>) {
+        self.settle();
         self.register_answer = Some((tag, data));
         self.noticed = true;
     }
 
     fn function_reset_done(&mut self, _at: Cycle, function: FunctionId) {
+        self.settle();
         self.resets_done.push(function);
         self.noticed = true;
     }

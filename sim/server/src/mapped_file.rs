@@ -129,6 +129,17 @@ impl MappedFile {
         unsafe { std::ptr::copy_nonoverlapping(from, into.as_mut_ptr(), into.len()) };
     }
 
+    /// Copies into the file, past the caches. What is stored later may be seen earlier, until
+    /// [`streaming::settle`].
+    #[expect(unsafe_code, reason = "memory that another process reads")]
+    #[inline]
+    pub(crate) fn stream(&self, offset: u64, from: &[u8]) {
+        debug_assert!(self.is_writable());
+        let to = self.at(offset, from.len());
+        // SAFETY: as in `load`, the other way; `is_writable` was looked at when the range was made.
+        unsafe { streaming::copy(from, to) };
+    }
+
     /// Copies into the file, in the order of the addresses: the owner polls the last bytes of a
     /// completion queue entry, and must see the others when it sees them. A multiple of 4 bytes.
     #[expect(unsafe_code, reason = "memory that another process reads")]
@@ -144,13 +155,7 @@ impl MappedFile {
             from.split_at(0)
         };
         // SAFETY: as in `load`, the other way; `is_writable` was looked at when the range was made.
-        unsafe {
-            if copied.len() >= streaming::LEAST_BYTES {
-                streaming::copy(copied, to);
-            } else {
-                std::ptr::copy_nonoverlapping(copied.as_ptr(), to, copied.len());
-            }
-        }
+        unsafe { std::ptr::copy_nonoverlapping(copied.as_ptr(), to, copied.len()) };
         let mut to = to.wrapping_add(copied.len());
         let mut rest = ordered;
         while !rest.is_empty() {

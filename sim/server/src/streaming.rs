@@ -12,13 +12,13 @@ const LINE_BYTES: usize = 64;
 /// Shorter copies are left to the caches: not a line of them may be whole.
 pub(crate) const LEAST_BYTES: usize = 192;
 
-/// Copies `from` to `to`. Every later store of this thread is seen after these.
+/// Copies `from` to `to`. Later stores of this thread may be seen before these, until [`settle`].
 ///
 /// # Safety
 /// `to` is valid for writes of `from.len()` bytes, which `from` does not overlap.
 #[cfg(target_arch = "x86_64")]
 pub(crate) unsafe fn copy(from: &[u8], to: *mut u8) {
-    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_sfence, _mm_stream_si128};
+    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
 
     const LANE_BYTES: usize = size_of::<__m128i>();
     // Whole lines only, so that none is written in two parts.
@@ -37,9 +37,15 @@ pub(crate) unsafe fn copy(from: &[u8], to: *mut u8) {
         }
         let end = aligned.add(lines.len());
         std::ptr::copy_nonoverlapping(tail.as_ptr(), end, tail.len());
-        // Such stores are not ordered with those that follow; now they are.
-        _mm_sfence();
     }
+}
+
+/// Every later store of this thread is seen after those of [`copy`] before. It waits until the memory has
+/// them, so that it is best called once for many copies.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn settle() {
+    // SAFETY: SSE is part of x86-64.
+    unsafe { std::arch::x86_64::_mm_sfence() };
 }
 
 /// Copies `from` to `to`.
@@ -51,6 +57,10 @@ pub(crate) unsafe fn copy(from: &[u8], to: *mut u8) {
     // SAFETY: as the caller says.
     unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to, from.len()) };
 }
+
+/// Later stores of this thread are seen after those of [`copy`] before where they are ordered stores.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn settle() {}
 
 #[cfg(test)]
 mod tests {
@@ -66,6 +76,7 @@ mod tests {
                 let start = to.as_ptr().align_offset(64) + place;
                 // SAFETY: `start + length` is below 64 + 64 + 513.
                 unsafe { copy(source, to.as_mut_ptr().add(start)) };
+                settle();
                 assert_eq!(&to[start..start + length], source, "{place} {length}");
                 let untouched = to[..start].iter().chain(&to[start + length..]);
                 assert!(untouched.copied().all(|byte| byte == 0), "{place} {length}");
