@@ -125,9 +125,9 @@ fn main() {
     let keys: Vec<Vec<u8>> = (0..PAGES * 2)
         .map(|n| format!("user{n:019}").into_bytes())
         .collect();
-    let value_bytes = std::env::args()
-        .nth(1)
-        .map_or(1000, |bytes| bytes.parse().expect("VALUE_BYTES is a number"));
+    let value_bytes = std::env::args().nth(1).map_or(1000, |bytes| {
+        bytes.parse().expect("VALUE_BYTES is a number")
+    });
     let records = PAGES * 2 * 1000 / value_bytes.max(1000);
     let value = vec![7; value_bytes];
     for key in &keys[..records] {
