@@ -89,6 +89,9 @@ fn model_options(simulation: &SimulationOptions, medium: Medium) -> ModelOptions
     let mut options = ModelOptions::new(medium);
     options.virtual_functions = simulation.vfs;
     options.io_queues = simulation.queues;
+    if let Some(serial) = &simulation.serial {
+        options.serial_number.clone_from(serial);
+    }
     options.timing.mem_cycles = simulation.mem_cycles.into();
     options.timing.media_cycles = u64::from(simulation.media_us) * 1000 / NANOSECONDS_PER_CYCLE;
     options
@@ -102,11 +105,15 @@ fn rtl_options(simulation: &SimulationOptions, medium: Medium) -> anyhow::Result
             simulation.media_us
         );
     }
-    Ok(RtlOptions {
+    let mut options = RtlOptions {
         virtual_functions: simulation.vfs,
         io_queues: simulation.queues,
         mem_cycles: simulation.mem_cycles.into(),
         waves: simulation.waves.clone(),
         ..RtlOptions::new(medium)
-    })
+    };
+    if let Some(serial) = &simulation.serial {
+        options.serial_number.clone_from(serial);
+    }
+    Ok(options)
 }

@@ -76,6 +76,9 @@ pub struct SimulationOptions {
     pub huge_pages: bool,
     /// `host_ns`: what a register access costs the host's software, for each function.
     pub host_ns: u32,
+    /// `serial`: what the device calls itself, 1 to 20 printable characters. Without it, a device in this
+    /// process has the same as ever, and one that is served has one of its own.
+    pub serial: Option<String>,
     /// `--trace`: a file for the waves of the Verilog; no option of the URI.
     pub waves: Option<PathBuf>,
 }
@@ -99,6 +102,7 @@ impl Default for SimulationOptions {
             media_us: 0,
             huge_pages: false,
             host_ns: 200,
+            serial: None,
             waves: None,
         }
     }
@@ -135,7 +139,7 @@ pub struct UriError(String);
 const SCHEMES: &str =
     "model:, model:FILE, rtl:, rtl:FILE, vfio-user:DIRECTORY and vfio:0000:01:00.0";
 const OPTIONS: &str = "size, vfs, queues, link, rtt_ns, mps, mrrs, split, cpl_bytes, mem_cycles, \
-                       media_us, huge_pages and host_ns";
+                       media_us, huge_pages, host_ns and serial";
 
 impl DeviceUri {
     /// The device outlives this process, and what is on it.
@@ -277,6 +281,7 @@ fn parse_option(option: &str, into: &mut SimulationOptions) -> Result<(), UriErr
         "media_us" => into.media_us = integer(0, 1_000_000)?,
         "huge_pages" => into.huge_pages = integer(0, 1)? == 1,
         "host_ns" => into.host_ns = integer(0, 1_000_000)?,
+        "serial" => into.serial = Some(parse_serial(value)?),
         _ => {
             return Err(UriError(format!(
                 "unknown option '{name}'; options are {OPTIONS}"
@@ -284,6 +289,17 @@ fn parse_option(option: &str, into: &mut SimulationOptions) -> Result<(), UriErr
         }
     }
     Ok(())
+}
+
+/// The standard's field has 20 characters, filled up with blanks; so none stands at an end.
+fn parse_serial(value: &str) -> Result<String, UriError> {
+    let is_shown = value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if is_shown && (1..=20).contains(&value.len()) && value.trim() == value {
+        return Ok(value.to_owned());
+    }
+    Err(UriError(format!(
+        "serial={value}: must be 1 to 20 printable ASCII characters, no blank first or last"
+    )))
 }
 
 fn parse_link(value: &str) -> Result<LinkWidth, UriError> {
@@ -318,7 +334,7 @@ mod tests {
     fn every_option_is_read() {
         let uri: DeviceUri = "model:disk.img?size=2GiB&vfs=7&queues=8&link=gen3x4&rtt_ns=1000&\
                               mps=128&mrrs=256&split=64&cpl_bytes=8192&mem_cycles=40&media_us=3&\
-                              huge_pages=1&host_ns=500"
+                              huge_pages=1&host_ns=500&serial=A1 b"
             .parse()
             .unwrap();
         assert_eq!(
@@ -346,6 +362,7 @@ mod tests {
                 media_us: 3,
                 huge_pages: true,
                 host_ns: 500,
+                serial: Some("A1 b".into()),
                 waves: None,
             }
         );
@@ -395,6 +412,10 @@ mod tests {
             ("model:?size=big", "size=big: 'big' is not a size"),
             ("model:?link=gen9x8", "link=gen9x8"),
             ("model:?link=fast", "link=fast"),
+            ("model:?serial=", "serial=: must be 1 to 20"),
+            ("model:?serial=A1 ", "no blank first or last"),
+            ("rtl:?serial=012345678901234567890", "must be 1 to 20"),
+            ("rtl:?serial=naïve", "printable ASCII"),
         ] {
             let message = wrong(text);
             assert!(message.contains(part), "{text}: {message}");

@@ -70,6 +70,29 @@ fn many_clients_lose_nothing() {
     }
 }
 
+/// The same Identify of both, with the serial number that each is given.
+#[test]
+fn both_twins_say_the_same_of_themselves() {
+    let shell = Shell::new();
+    for serial in ["", "&serial=B7"] {
+        let said = |twin: &str| {
+            let words = format!("device identify --device {twin}:?size=16MiB{serial}");
+            let identify = shell.json(&words);
+            (
+                identify["controller"].clone(),
+                identify["namespace"].clone(),
+            )
+        };
+        let (model, verilog) = (said("model"), said("rtl"));
+        assert_eq!(model, verilog);
+        assert_eq!(
+            model.0.to_string().contains("\"B7\""),
+            !serial.is_empty(),
+            "{model:?}"
+        );
+    }
+}
+
 /// A cycle is a cycle: two runs of one seed are one run.
 #[test]
 fn one_seed_gives_one_output() {

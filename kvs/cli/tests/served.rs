@@ -43,6 +43,36 @@ fn every_command_works_on_a_served_device() {
     );
 }
 
+/// Two served devices in one guest had one serial number, and Linux took them for two ways to one
+/// namespace.
+#[test]
+fn served_devices_are_told_apart_by_their_serial_numbers() {
+    let shell = Shell::new();
+    let serial = |device: &str| {
+        let identify = shell.json(&format!("device identify --device {device}"));
+        let fields = identify["controller"].as_array().expect("fields");
+        let field = fields.iter().find(|field| field["field"] == "SN");
+        field
+            .and_then(|field| field["value"].as_str())
+            .expect("a text")
+            .to_owned()
+    };
+    let in_memory = "--device model:?size=16MiB";
+    let in_file = "--device model:disk.img?size=16MiB";
+    let mut one = Served::start(in_memory);
+    let mut other = Served::start(in_file);
+    let (first, second) = (serial(&one.uri()), serial(&other.uri()));
+    assert!(first.starts_with("RDS") && first.len() <= 20, "{first}");
+    assert_ne!(first, second);
+    one.restart(in_memory);
+    other.restart(in_file);
+    assert_eq!((serial(&one.uri()), serial(&other.uri())), (first, second));
+    one.restart("--device model:?size=16MiB&serial=THIS-ONE");
+    assert_eq!(serial(&one.uri()), "THIS-ONE");
+    // A device of this process alone is the same everywhere.
+    assert_eq!(serial("model:?size=16MiB"), "RDS00000001");
+}
+
 #[test]
 fn latencies_of_a_served_device_are_nanoseconds() {
     let served = Served::start("--device model:?size=16MiB --functions 2");

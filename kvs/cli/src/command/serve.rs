@@ -1,13 +1,17 @@
 //! `device serve`: the simulated controller behind sockets, for other processes and machines.
 
+use std::hash::Hasher;
 use std::io::Write;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use nvme_server::{Doorbells, Pace, Server, ServerOptions, function_name, stop_on_signals};
 use pcie_host::endpoint::FunctionId;
 use serde::Serialize;
+use siphasher::sip::SipHasher13;
 
 use crate::args::{ServeArgs, ServeDoorbells, ServePace};
 use crate::machine::{MissingFile, host_options, image_file, open_medium};
@@ -50,8 +54,12 @@ pub(super) fn run(args: &ServeArgs, json: bool) -> anyhow::Result<Outcome> {
         let bytes = uri.simulation.size_bytes.unwrap_or(DEFAULT_SIZE_BYTES);
         eprintln!("created {} ({}, sparse)", path.display(), show_size(bytes));
     }
+    let mut named = uri.clone();
+    if named.simulation.serial.is_none() {
+        named.simulation.serial = Some(serial_of(file, &args.vfio_user)?);
+    }
     let (endpoint, _) =
-        Twin::make(uri, medium, false).with_context(|| format!("making the device of {uri}"))?;
+        Twin::make(&named, medium, false).with_context(|| format!("making the device of {uri}"))?;
     let stop = stop_on_signals()?;
     let mut server = Server::new(
         endpoint,
@@ -77,6 +85,25 @@ pub(super) fn run(args: &ServeArgs, json: bool) -> anyhow::Result<Outcome> {
     say_ready(&server, &uri.text, json)?;
     server.run(stop.as_fd())?;
     Ok(Outcome::Done)
+}
+
+/// The serial number of a device that has been given none: by where its image is, or its sockets are, so
+/// that two devices of one machine are told apart by whoever has both, and a device that is served again is
+/// the same one.
+fn serial_of(file: Option<&Path>, directory: &Path) -> anyhow::Result<String> {
+    let place = match file {
+        Some(file) => file,
+        None => {
+            std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
+            directory
+        }
+    };
+    let place = place
+        .canonicalize()
+        .with_context(|| place.display().to_string())?;
+    let mut hash = SipHasher13::new();
+    hash.write(place.as_os_str().as_bytes());
+    Ok(format!("RDS{:016X}", hash.finish()))
 }
 
 fn say_ready(server: &Server, device: &str, json: bool) -> anyhow::Result<()> {
