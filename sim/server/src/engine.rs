@@ -60,7 +60,13 @@ impl Engine {
         let count = endpoint.virtual_functions();
         endpoint.receive(0, Inbound::VirtualFunctions { count });
         Self {
-            host: HostSide::new(&options.host, first_beats, functions, vectors),
+            host: HostSide::new(
+                &options.host,
+                first_beats,
+                functions,
+                vectors,
+                options.interrupt_gap,
+            ),
             endpoint,
             pacer: Pacer::new(options.pace),
             rtt_cycles: match options.pace {

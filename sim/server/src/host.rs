@@ -1,6 +1,8 @@
 //! The host's side of the endpoint's port: what it writes goes straight into the clients' memory,
 //! what it reads comes straight out of it.
 
+use std::time::Duration;
+
 use pcie_host::HostOptions;
 use pcie_host::endpoint::{Cycle, FunctionId, MemoryRead, MemoryWrite, Port, ReadStatus};
 use pcie_host::interrupt::is_message;
@@ -42,13 +44,14 @@ impl HostSide {
         first_beats: bool,
         functions: usize,
         vectors: u16,
+        interrupt_gap: Duration,
     ) -> Self {
         Self {
             functions: (0..functions)
                 .map(|index| FunctionSide {
                     ranges: DmaRanges::default(),
                     remote: Remote::default(),
-                    interrupts: Interrupts::new(FunctionId(index as u8), vectors),
+                    interrupts: Interrupts::new(FunctionId(index as u8), vectors, interrupt_gap),
                     bus_master: false,
                 })
                 .collect(),
@@ -64,6 +67,20 @@ impl HostSide {
     /// A client has to answer before the endpoint can go on.
     pub(crate) fn waits_for_clients(&self) -> bool {
         self.functions.iter().any(|side| !side.remote.is_idle())
+    }
+
+    /// Tells clients what interrupts there have been.
+    #[inline]
+    pub(crate) fn signal_interrupts(&mut self) {
+        for side in &mut self.functions {
+            side.interrupts.signal();
+        }
+    }
+
+    /// How long until a client may be told of an interrupt that it has not been told of yet.
+    pub(crate) fn next_interrupt(&self) -> Option<Duration> {
+        let sides = self.functions.iter();
+        sides.filter_map(|side| side.interrupts.next_signal()).min()
     }
 
     /// Lets go on what was held behind a write that the client has answered now.

@@ -3,6 +3,7 @@
 //! meanwhile stays in the endpoint's pending bits and comes out when the client has armed it again.
 
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
 use nvme_spec::msix::{TableEntry, VECTOR_MASKED, entry_offset};
 use pcie_host::endpoint::FunctionId;
@@ -20,6 +21,21 @@ struct Vector {
     masked: bool,
     /// The endpoint's table entry is unmasked.
     unmasked_in_endpoint: bool,
+    /// The endpoint has sent a message, of which the client has not been told.
+    raised: bool,
+    /// When the client was told the last time.
+    told: Option<Instant>,
+}
+
+impl Vector {
+    const fn is_armed(&self) -> bool {
+        self.eventfd.is_some() && !self.masked
+    }
+
+    /// There is something of which the client wants to be told.
+    const fn wants(&self) -> bool {
+        self.raised && self.is_armed()
+    }
 }
 
 /// A function's vectors.
@@ -27,12 +43,18 @@ struct Vector {
 pub(crate) struct Interrupts {
     function: FunctionId,
     vectors: Vec<Vector>,
+    /// A client is not told of a vector again sooner than this.
+    gap: Duration,
+    /// Vectors of which the client has not been told.
+    raised: usize,
 }
 
 impl Interrupts {
-    pub(crate) fn new(function: FunctionId, vectors: u16) -> Self {
+    pub(crate) fn new(function: FunctionId, vectors: u16, gap: Duration) -> Self {
         Self {
             function,
+            gap,
+            raised: 0,
             vectors: std::iter::repeat_with(Vector::default)
                 .take(vectors.into())
                 .collect(),
@@ -59,8 +81,11 @@ impl Interrupts {
 
     /// The endpoint's table is as after a reset.
     pub(crate) fn endpoint_was_reset(&mut self) {
+        self.raised = 0;
         for vector in &mut self.vectors {
             vector.unmasked_in_endpoint = false;
+            vector.raised = false;
+            vector.told = None;
         }
     }
 
@@ -126,7 +151,7 @@ impl Interrupts {
     /// Writes of BAR0 that bring the endpoint's table up to date.
     pub(crate) fn bring_up_to_date(&mut self, mut write: impl FnMut(u64, &[u8])) {
         for (number, vector) in self.vectors.iter_mut().enumerate() {
-            let armed = vector.eventfd.is_some() && !vector.masked;
+            let armed = vector.is_armed();
             if armed == vector.unmasked_in_endpoint {
                 continue;
             }
@@ -143,7 +168,8 @@ impl Interrupts {
         }
     }
 
-    /// The endpoint has sent a message; false when it is none of this function.
+    /// The endpoint has sent a message, of which [`signal`](Self::signal) tells; false when it is none of this
+    /// function.
     pub(crate) fn raise(&mut self, address: u64, data: &[u8]) -> bool {
         let number = match *data {
             [a, b, c, d] => u32::from_le_bytes([a, b, c, d]) as usize,
@@ -151,11 +177,44 @@ impl Interrupts {
         };
         match self.vectors.get_mut(number) {
             Some(vector) if address == message_address(self.function) => {
-                signal(vector);
+                self.raised += usize::from(!vector.raised);
+                vector.raised = true;
                 true
             }
             _ => false,
         }
+    }
+
+    /// Tells the client what has been raised, each vector once, unless the last time was a moment ago. What the
+    /// client has not armed waits until it has.
+    #[inline]
+    pub(crate) fn signal(&mut self) {
+        if self.raised > 0 {
+            self.signal_raised();
+        }
+    }
+
+    fn signal_raised(&mut self) {
+        for vector in self.vectors.iter_mut().filter(|vector| vector.wants()) {
+            let now = Instant::now();
+            if vector.told.is_some_and(|told| now - told < self.gap) {
+                continue;
+            }
+            vector.raised = false;
+            vector.told = Some(now);
+            self.raised -= 1;
+            signal(vector);
+        }
+    }
+
+    /// How long until a client may be told what it has not been told yet.
+    pub(crate) fn next_signal(&self) -> Option<Duration> {
+        let raised = self.vectors.iter().filter(|vector| vector.wants());
+        let wait = |vector: &Vector| {
+            let since = vector.told.map_or(self.gap, |told| told.elapsed());
+            self.gap.saturating_sub(since)
+        };
+        raised.map(wait).min()
     }
 }
 

@@ -1,33 +1,32 @@
 //! The server: sockets, clients and the endpoint in one loop.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+mod sockets;
+
+use std::num::NonZeroU64;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use pcie_host::endpoint::{Cycle, Endpoint, FunctionId};
-use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use pcie_host::endpoint::{Endpoint, FunctionId};
+use rustix::event::epoll;
 
 use crate::commands::{Desk, ring_doorbells};
 use crate::config::Shape;
 use crate::directory::Socket;
-use crate::doorbells::DoorbellPage;
 use crate::engine::Engine;
 use crate::function::Function;
 use crate::mapped_file::MappedFiles;
 use crate::options::{Event, ServerError, ServerOptions};
-use crate::session::{Dropped, Session};
+use crate::session::Dropped;
 use crate::sigbus;
+use sockets::Rest;
 
 /// Steps of the endpoint between two looks at the doorbells.
 const STEPS: usize = 32;
 /// Looks at the doorbells between two looks at the sockets: a system call each.
 const TURNS_A_LOOK_AT_SOCKETS: u32 = 32;
-/// Messages of one client in a row.
-const MESSAGES_A_LOOK: usize = 256;
-/// Shortest and longest sleep while a client stores its doorbells where nobody is woken by them.
-const NAP: (Duration, Duration) = (Duration::from_micros(20), Duration::from_millis(1));
-/// What is due sooner than this is waited for without sleeping.
-const SHORTEST_SLEEP_CYCLES: Cycle = 60_000 / 8;
-
+/// How much later than asked for the kernel may end a sleep; it takes 50 µs unless it is told, more than
+/// twice the shortest nap.
+const TIMER_SLACK_NS: NonZeroU64 = NonZeroU64::new(1_000).expect("not zero");
 /// What an event of the poll set belongs to.
 const LISTENERS: u64 = 0;
 const CLIENTS: u64 = 1 << 8;
@@ -111,20 +110,27 @@ impl Server {
         let data = epoll::EventData::new_u64(STOP);
         epoll::add(&self.epoll, stop, data, epoll::EventFlags::IN)
             .map_err(|errno| ServerError::system("epoll")(errno.into()))?;
+        // Where the kernel cannot, naps are longer, which is no error.
+        let _ = rustix::thread::set_current_timer_slack(Some(TIMER_SLACK_NS));
         let mut idle_since: Option<Instant> = None;
         let mut turns = 0;
+        // Who is not to spin gains nothing by another look at the doorbells before the sockets.
+        let idle_turns = match self.options.spin {
+            Some(Duration::ZERO) => 1,
+            _ => TURNS_A_LOOK_AT_SOCKETS,
+        };
         while !self.stopped {
             let mut busy = self.turn();
             turns += 1;
-            if turns >= TURNS_A_LOOK_AT_SOCKETS {
+            if turns >= TURNS_A_LOOK_AT_SOCKETS || (!busy && turns >= idle_turns) {
                 turns = 0;
-                busy |= self.look_at_sockets()?;
-                if !busy {
+                let rest = if busy {
+                    Rest::Not
+                } else {
                     let since = *idle_since.get_or_insert_with(Instant::now);
-                    if self.rest(since.elapsed()) {
-                        turns = TURNS_A_LOOK_AT_SOCKETS;
-                    }
-                }
+                    self.rest(since.elapsed())
+                };
+                busy |= self.look_at_sockets(rest)?;
             }
             if busy {
                 idle_since = None;
@@ -156,6 +162,7 @@ impl Server {
                 break;
             }
         }
+        self.engine.host.signal_interrupts();
         if self.engine.host.noticed {
             self.notice();
         }
@@ -230,127 +237,6 @@ impl Server {
                 self.drop_client(FunctionId(index as u8), reason);
             }
         }
-    }
-
-    /// Messages and clients; true when there was anything.
-    fn look_at_sockets(&mut self) -> Result<bool, ServerError> {
-        let mut events = Vec::with_capacity(32);
-        let zero = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        match epoll::wait(
-            &self.epoll,
-            rustix::buffer::spare_capacity(&mut events),
-            Some(&zero),
-        ) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(ServerError::system("epoll")(errno.into())),
-        }
-        let mut busy = false;
-        for index in 0..self.functions.len() {
-            let session = self.functions[index].session.as_ref();
-            if session.is_some_and(|session| session.connection.has_unsent()) {
-                self.at_desk(FunctionId(index as u8), |desk| {
-                    desk.session.connection.flush()?;
-                    Ok(())
-                });
-            }
-        }
-        // Clients before listeners: who reconnects finds the function free.
-        events.sort_by_key(|event| std::cmp::Reverse(event.data.u64()));
-        for event in events {
-            match event.data.u64() {
-                STOP => {
-                    self.stopped = true;
-                    busy = true;
-                }
-                data @ CLIENTS.. => {
-                    self.serve(FunctionId((data - CLIENTS) as u8));
-                    busy = true;
-                }
-                data => busy |= self.welcome(FunctionId((data - LISTENERS) as u8)),
-            }
-        }
-        Ok(busy)
-    }
-
-    /// Takes a client's messages.
-    fn serve(&mut self, function: FunctionId) {
-        self.at_desk(function, |desk| {
-            for _ in 0..MESSAGES_A_LOOK {
-                let Some(message) = desk.session.connection.try_receive()? else {
-                    break;
-                };
-                desk.receive(message)?;
-            }
-            Ok(())
-        });
-    }
-
-    /// Takes a client that wants to connect; false when it has to wait for the function's reset.
-    fn welcome(&mut self, function: FunctionId) -> bool {
-        let row = &mut self.functions[function.index()];
-        if row.resetting && row.session.is_none() {
-            return false;
-        }
-        let Ok(Some(stream)) = row.socket.accept() else {
-            return false;
-        };
-        if row.session.is_some() {
-            (self.tell)(&Event::Refused { function });
-            return true;
-        }
-        let data = epoll::EventData::new_u64(CLIENTS + u64::from(function.0));
-        let flags = epoll::EventFlags::IN;
-        let Ok(doorbells) = DoorbellPage::new(self.engine.vectors()) else {
-            return true;
-        };
-        if epoll::add(&self.epoll, &stream, data, flags).is_err() {
-            return true;
-        }
-        row.session = Some(Session::new(stream, doorbells));
-        (self.tell)(&Event::Connected { function });
-        true
-    }
-
-    /// There is nothing to do for `idle` now: sleeps, if that is wanted and nothing is due soon. True
-    /// when it has slept.
-    fn rest(&mut self, idle: Duration) -> bool {
-        let Some(spin) = self.options.spin else {
-            return false;
-        };
-        if idle < spin {
-            return false;
-        }
-        let mut nap = None;
-        let mut at_most = |limit: Duration| {
-            nap = Some(nap.map_or(limit, |nap: Duration| nap.min(limit)));
-        };
-        if let Some(next) = self.engine.next_event()
-            && self.engine.is_paced()
-        {
-            let cycles = next.saturating_sub(self.engine.now());
-            if cycles < SHORTEST_SLEEP_CYCLES {
-                return false;
-            }
-            at_most(Duration::from_nanos(
-                (cycles - SHORTEST_SLEEP_CYCLES / 2) * 8,
-            ));
-        }
-        for session in self.functions.iter().filter_map(|row| row.session.as_ref()) {
-            if session.doorbells.shared || session.connection.has_unsent() {
-                at_most((idle / 8).clamp(NAP.0, NAP.1));
-            }
-        }
-        let timeout = nap.map(|nap| Timespec {
-            tv_sec: nap.as_secs() as i64,
-            tv_nsec: nap.subsec_nanos().into(),
-        });
-        let mut fds = [PollFd::from_borrowed_fd(self.epoll.as_fd(), PollFlags::IN)];
-        // An interrupted sleep is a short one.
-        let _ = poll(&mut fds, timeout.as_ref());
-        true
     }
 }
 

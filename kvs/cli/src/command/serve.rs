@@ -75,6 +75,7 @@ pub(super) fn run(args: &ServeArgs, json: bool) -> anyhow::Result<Outcome> {
                 ServeDoorbells::Trapped => Doorbells::Trapped,
             },
             spin: (!args.no_sleep).then(|| Duration::from_micros(args.spin_us)),
+            interrupt_gap: Duration::from_micros(args.interrupt_gap_us),
             reveal_sriov: args.sriov,
             host: host_options(&uri.text, &uri.simulation),
             ..ServerOptions::new(&args.vfio_user)
