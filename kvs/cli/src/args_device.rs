@@ -184,7 +184,7 @@ pub struct ServeArgs {
     /// Never sleep: the lowest latency, and a processor for it
     #[arg(long)]
     pub no_sleep: bool,
-    /// Interrupt a client at most once in so long by each vector; 100 suits emulated processors
+    /// Interrupt a client once in so long while completions come in a stream: 400 suits emulated processors
     #[arg(long, value_name = "MICROSECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1_000_000))]
     pub interrupt_gap_us: u64,
     /// Show SR-IOV on the PF once the client has reset it, for QEMU, which hides it otherwise

@@ -14,6 +14,10 @@ use zerocopy::IntoBytes;
 
 use crate::mapped_file::is_eventfd;
 
+/// A stream begins within this part of the gap. Who has one command under way at a time sends the next only after an
+/// interrupt, which takes longer than that where a gap is of use.
+const NEAR: u32 = 4;
+
 #[derive(Debug, Default)]
 struct Vector {
     eventfd: Option<OwnedFd>,
@@ -21,8 +25,10 @@ struct Vector {
     masked: bool,
     /// The endpoint's table entry is unmasked.
     unmasked_in_endpoint: bool,
-    /// The endpoint has sent a message, of which the client has not been told.
-    raised: bool,
+    /// Messages of the endpoint of which the client has not been told.
+    messages: u32,
+    /// They are told once in a gap.
+    streams: bool,
     /// When the client was told the last time.
     told: Option<Instant>,
 }
@@ -34,7 +40,30 @@ impl Vector {
 
     /// There is something of which the client wants to be told.
     const fn wants(&self) -> bool {
-        self.raised && self.is_armed()
+        self.messages > 0 && self.is_armed()
+    }
+
+    /// How long from `now` until the client is to be told of what there is. A stream begins with a message that
+    /// follows the last time the client was told within a part of `gap`, and goes on while more than one are told
+    /// at a time.
+    fn wait(&mut self, now: Instant, gap: Duration) -> Duration {
+        let Some(told) = self.told else {
+            return Duration::ZERO;
+        };
+        self.streams = self.streams || now - told < gap / NEAR;
+        if self.streams {
+            (told + gap).saturating_duration_since(now)
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// The client is told in `now`.
+    fn tell(&mut self, now: Instant) {
+        self.streams = self.streams && self.messages > 1;
+        self.told = Some(now);
+        self.messages = 0;
+        signal(self);
     }
 }
 
@@ -43,10 +72,12 @@ impl Vector {
 pub(crate) struct Interrupts {
     function: FunctionId,
     vectors: Vec<Vector>,
-    /// A client is not told of a vector again sooner than this.
+    /// A client is told of a stream of messages once in so long.
     gap: Duration,
     /// Vectors of which the client has not been told.
     raised: usize,
+    /// How long until it is to be told of the first of them.
+    next: Option<Duration>,
 }
 
 impl Interrupts {
@@ -55,6 +86,7 @@ impl Interrupts {
             function,
             gap,
             raised: 0,
+            next: None,
             vectors: std::iter::repeat_with(Vector::default)
                 .take(vectors.into())
                 .collect(),
@@ -84,8 +116,7 @@ impl Interrupts {
         self.raised = 0;
         for vector in &mut self.vectors {
             vector.unmasked_in_endpoint = false;
-            vector.raised = false;
-            vector.told = None;
+            vector.messages = 0;
         }
     }
 
@@ -177,16 +208,16 @@ impl Interrupts {
         };
         match self.vectors.get_mut(number) {
             Some(vector) if address == message_address(self.function) => {
-                self.raised += usize::from(!vector.raised);
-                vector.raised = true;
+                self.raised += usize::from(vector.messages == 0);
+                vector.messages = vector.messages.saturating_add(1);
                 true
             }
             _ => false,
         }
     }
 
-    /// Tells the client what has been raised, each vector once, unless the last time was a moment ago. What the
-    /// client has not armed waits until it has.
+    /// Tells the client what has been raised, each vector once, but for streams, whose time has not come. What
+    /// the client has not armed waits until it has.
     #[inline]
     pub(crate) fn signal(&mut self) {
         if self.raised > 0 {
@@ -195,26 +226,22 @@ impl Interrupts {
     }
 
     fn signal_raised(&mut self) {
+        self.next = None;
         for vector in self.vectors.iter_mut().filter(|vector| vector.wants()) {
             let now = Instant::now();
-            if vector.told.is_some_and(|told| now - told < self.gap) {
-                continue;
+            let wait = vector.wait(now, self.gap);
+            if wait.is_zero() {
+                vector.tell(now);
+                self.raised -= 1;
+            } else {
+                self.next = Some(self.next.map_or(wait, |next| next.min(wait)));
             }
-            vector.raised = false;
-            vector.told = Some(now);
-            self.raised -= 1;
-            signal(vector);
         }
     }
 
-    /// How long until a client may be told what it has not been told yet.
+    /// How long it was, after the last [`signal`](Self::signal), until the client is to be told of more.
     pub(crate) fn next_signal(&self) -> Option<Duration> {
-        let raised = self.vectors.iter().filter(|vector| vector.wants());
-        let wait = |vector: &Vector| {
-            let since = vector.told.map_or(self.gap, |told| told.elapsed());
-            self.gap.saturating_sub(since)
-        };
-        raised.map(wait).min()
+        self.next.filter(|_| self.raised > 0)
     }
 }
 

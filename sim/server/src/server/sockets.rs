@@ -158,13 +158,16 @@ impl Server {
             let nanoseconds = (cycles - SHORTEST_SLEEP_CYCLES / 2) * NANOSECONDS_PER_CYCLE;
             rest = rest.at_most(Duration::from_nanos(nanoseconds));
         }
-        if let Some(wait) = self.engine.host.next_interrupt() {
+        // Nobody is told sooner of what a doorbell begins now, so there is no use in looking before.
+        let held = self.engine.host.next_interrupt();
+        let shortest = held.map_or(NAP.0, |wait| wait.max(NAP.0));
+        if let Some(wait) = held {
             rest = rest.at_most(wait);
         }
         let looks = |session: &Session| session.doorbells.shared || session.connection.has_unsent();
         let mut sessions = self.functions.iter().filter_map(|row| row.session.as_ref());
         if sessions.any(looks) {
-            rest = rest.at_most((idle / 8).clamp(NAP.0, NAP.1));
+            rest = rest.at_most((idle / 8).clamp(shortest, NAP.1.max(shortest)));
         }
         rest
     }

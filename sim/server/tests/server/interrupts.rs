@@ -95,8 +95,8 @@ fn what_is_raised_while_nothing_is_armed_comes_out_later() {
 /// An emulated processor spends far more on an interrupt than the device on a command: one each was most of
 /// what a guest did.
 #[test]
-fn within_the_gap_a_client_is_interrupted_once() {
-    let gap = Duration::from_millis(300);
+fn a_stream_of_completions_is_told_once_in_a_gap() {
+    let gap = Duration::from_secs(1);
     let rig = Rig::with(move |options, _| options.interrupt_gap = gap);
     let mut client = client(&rig);
     let fds = eventfds(5);
@@ -108,20 +108,25 @@ fn within_the_gap_a_client_is_interrupted_once() {
         read_a_block(&mut client);
     }
     let early = signals(&fds[1]);
-    assert!(early == 0 || begin.elapsed() >= gap, "{early}");
+    if begin.elapsed() >= gap / 4 {
+        eprintln!("the machine has other things to do: that may have been no stream");
+        return;
+    }
+    assert_eq!(early, 0, "the others are a stream");
     // What is held back outlives the eventfd it would have gone to, and is told without anybody's asking.
     let others = eventfds(5);
     arm(&mut client, &others);
-    while signals(&others[1]) + early == 0 {
-        assert!(begin.elapsed() < 100 * gap, "it is never told");
+    while signals(&others[1]) == 0 {
+        assert!(begin.elapsed() < 30 * gap, "it is never told");
         std::thread::sleep(Duration::from_millis(1));
     }
     assert!(begin.elapsed() >= gap);
-    std::thread::sleep(2 * gap);
-    assert_eq!(signals(&others[1]), 0, "all were one");
-    // Nothing is held back that has long not been told.
-    read_a_block(&mut client);
-    assert_eq!(signals(&others[1]), 1);
+    // What comes alone ends the stream, and is not held back.
+    for pause in [gap, gap / 4] {
+        std::thread::sleep(pause);
+        read_a_block(&mut client);
+        assert_eq!(signals(&others[1]), 1, "all before were told in one");
+    }
 }
 
 #[test]
