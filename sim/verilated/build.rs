@@ -136,6 +136,7 @@ mod verilated {
         });
         println!("cargo:rerun-if-changed=build.rs");
         println!("cargo:rerun-if-changed=src/shim.cpp");
+        println!("cargo:rerun-if-changed=src/counting.h");
         for folder in ["rtl", "sim/verilated/tests"] {
             verilator_tool::watch(&root.join(folder));
         }
@@ -204,6 +205,10 @@ mod verilated {
                 files.partition(|path| path.to_string_lossy().ends_with("Slow.cpp"));
             let mut compiler = compiler.clone();
             compiler.include(&folder);
+            if coverage {
+                let counting = root.join("sim/verilated/src/counting.h");
+                compiler.flag("-include").flag(counting);
+            }
             objects.extend(compile(&compiler, 0, &slow));
             objects.extend(compile(&compiler, optimization, &fast));
             let Variant {
@@ -297,11 +302,11 @@ mod verilated {
     fn shim_of(class: &str, folder: &Path, root: &Path) -> String {
         let header = fs::read_to_string(folder.join(format!("{class}.h"))).expect("its header");
         let mut text = format!("#include \"{class}.h\"\n");
-        // Where this Verilator keeps the clock's level before; the clock has its own toggles to be counted.
+        // Where this Verilator keeps the clock's level before.
         let root_header = format!("{class}___024root.h");
         let declarations =
             fs::read_to_string(folder.join(&root_header)).expect("its root's header");
-        if declarations.contains(CLOCK_BEFORE) && !cfg!(feature = "coverage") {
+        if declarations.contains(CLOCK_BEFORE) {
             let _ = writeln!(text, "#include \"{root_header}\"");
             let _ = writeln!(text, "#define CLOCK_BEFORE {CLOCK_BEFORE}");
         }
