@@ -20,8 +20,8 @@ pub fn enabled_configuration() -> Configuration {
         .with_completion_entry_size(4)
 }
 
-/// Bits of a bus address that no two buffers need to be told apart.
-const UPPER_ADDRESS: u64 = !0xff_ffff_ffff;
+/// An odd number whose multiples look like noise: the golden ratio's fraction of 2^64.
+const SCATTER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A function's controller and what its host keeps about it.
 pub struct Controller {
@@ -38,7 +38,7 @@ pub struct Controller {
     pub(super) transport: SimTransport,
     pub(crate) prp_lists: Vec<Buffer>,
     kept: Vec<Buffer>,
-    next_address: u64,
+    next_buffer: u64,
     pub(super) next_command_id: u16,
     /// By queue and identifier: the opcode.
     pub(super) outstanding: BTreeMap<(u16, u16), u8>,
@@ -56,8 +56,7 @@ impl Controller {
             completion: BTreeMap::new(),
             prp_lists: Vec::new(),
             kept: Vec::new(),
-            // Each function's own window.
-            next_address: (u64::from(function.0) + 1) << 36,
+            next_buffer: (u64::from(function.0) + 1) << 32,
             next_command_id: 0x100 + 0x1357 * u16::from(function.0),
             outstanding: BTreeMap::new(),
             arrived: Vec::new(),
@@ -127,10 +126,10 @@ impl Controller {
 
     fn map_new(&mut self, bytes: usize, purpose: DmaPurpose) -> Buffer {
         let memory = self.host.allocate(bytes).expect("host memory");
-        // Bits all over the upper half: an address that loses one on its way is found.
-        let upper = self.next_address.wrapping_mul(0x9e37_79b9_7f4a_7c15) & UPPER_ADDRESS;
-        let address = upper | self.next_address;
-        self.next_address += memory.len() as u64 + 0x1000;
+        // Anywhere in 64 bits, each function elsewhere: an address that loses a bit on its way, or goes to
+        // another function, is found.
+        let address = self.next_buffer.wrapping_mul(SCATTER) & !0xfff;
+        self.next_buffer += 1;
         self.host
             .map(self.function, address, &memory, Access::ReadWrite, purpose)
             .expect("an unused bus address");
