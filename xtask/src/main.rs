@@ -72,12 +72,8 @@ enum Command {
         #[arg(long)]
         modules: bool,
     },
-    /// How much of rtl/ the device tests reach: lines, toggled bits, and the gaps (part of `test --full`).
-    Coverage {
-        /// Judge what the last run has counted, without running anything.
-        #[arg(long)]
-        last_run: bool,
-    },
+    /// How much of rtl/ the tests reach: lines, toggled bits, and the gaps (part of `test --full`).
+    Coverage(coverage::Options),
     /// A Debian kernel in QEMU, with its own NVMe driver and programs, on the device (minutes).
     Guest(guest::Options),
     /// Measure every figure the project promises; exits 1 when a "must" is missed.
@@ -117,9 +113,7 @@ fn main() -> ExitCode {
         Command::Parameters => parameters::run(),
         Command::Synth { modules } => synthesis::run(modules),
         Command::Twin { arguments: own } => return twin::run(&own, arguments.json),
-        Command::Coverage { last_run } => {
-            coverage::run(last_run).map(|rows| report::Report { rows })
-        }
+        Command::Coverage(options) => coverage::run(&options).map(|rows| report::Report { rows }),
         Command::Guest(options) => guest::run(&options),
         Command::Bench {
             peers: true, smoke, ..

@@ -101,7 +101,7 @@ pub(crate) fn run(name: &str, mut command: Command) -> Result<Row> {
 }
 
 /// The counts of a libtest summary line.
-fn cases(line: &str) -> Option<(u64, u64)> {
+pub(crate) fn cases(line: &str) -> Option<(u64, u64)> {
     let rest = line.strip_prefix("test result: ")?;
     let number_before = |word: &str| {
         let at = rest.find(word)?;

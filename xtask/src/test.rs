@@ -32,7 +32,9 @@ pub(crate) fn run(full: bool) -> Result<Report> {
     if full {
         report.rows.extend(verilog::proofs()?);
         report.rows.push(verilog::waves()?);
-        report.rows.extend(coverage::run(false)?);
+        report
+            .rows
+            .extend(coverage::run(&coverage::Options::default())?);
         report.rows.push(parameters::device_tests()?);
     }
 

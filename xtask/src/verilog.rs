@@ -137,25 +137,12 @@ pub(crate) fn device_tests(full: bool) -> Result<Row> {
     if !is_set_up() {
         return Ok(not_set_up("device tests on the Verilog"));
     }
-    let mut tests = device_tests_with("range-lock-removed");
+    let mut tests = cargo(&["test", "--package", "nvme-rtl", "--no-fail-fast"]);
+    tests.args(["--features", "range-lock-removed", "--profile", "campaign"]);
     if full {
         tests.env("RDSTORE_FULL", "1");
     }
     step("device tests on the Verilog", tests)
-}
-
-/// The same on a Verilog that counts what they reach, into files of this folder.
-pub(crate) fn counted_device_tests(folder: &Path) -> Result<Row> {
-    let mut tests = device_tests_with("coverage");
-    tests.env("NVME_RTL_COVERAGE", folder);
-    tests.env("NVME_RTL_OPTIMIZE", "1");
-    step("device tests, counted", tests)
-}
-
-fn device_tests_with(feature: &str) -> Command {
-    let mut tests = cargo(&["test", "--package", "nvme-rtl", "--features", feature]);
-    tests.args(["--profile", "campaign", "--no-fail-fast"]);
-    tests
 }
 
 /// Waves: a build of its own, for speed of building.

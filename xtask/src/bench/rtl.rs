@@ -68,7 +68,7 @@ fn library(group: &str, smoke: bool) -> Result<Vec<Row>> {
 }
 
 /// What the last run of the device tests has counted, when the Verilog and the tests are as they were
-/// then, and a run of its own when they are not. That takes an hour: a look does without.
+/// then, and a run of its own when they are not. That takes a while: a look does without.
 fn counted(smoke: bool) -> Result<Vec<Row>> {
     let last_run = coverage::is_fresh()?;
     if smoke && !last_run {
@@ -86,7 +86,7 @@ fn counted(smoke: bool) -> Result<Vec<Row>> {
         );
         return Ok(vec![Row { passed: 0, ..row }]);
     }
-    let mut rows = coverage::run(last_run)?;
+    let mut rows = coverage::run(&coverage::Options::of_bench(last_run))?;
     if last_run {
         rows.iter_mut()
             .for_each(|row| row.command = "cargo xtask coverage --last-run".to_owned());

@@ -10,10 +10,11 @@ use super::{FOLDER, MERGED};
 use crate::step::root;
 
 /// What the counts hang on, folders and endings: the Verilog, the tests, and the harness.
-const SOURCES: [(&str, &[&str]); 3] = [
+const SOURCES: [(&str, &[&str]); 4] = [
     ("rtl", &["v", "vh"]),
     ("sim/conformance/src", &["rs"]),
-    ("sim/verilated", &["rs", "cpp"]),
+    ("sim/twin/src", &["rs"]),
+    ("sim/verilated", &["rs", "cpp", "h"]),
 ];
 
 /// Nothing has changed since: no source is younger than the counts.

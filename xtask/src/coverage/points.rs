@@ -38,7 +38,7 @@ pub(super) struct Point {
     column: u32,
     /// Of a line what it is (`if`, `else`, `case` …); of a toggle the signal.
     pub(super) what: String,
-    /// Of a toggle: the row of a memory, with its brackets; the bit; does it rise?
+    /// Of a toggle: the row of a memory, with its brackets, and the generated block; the bit; does it rise?
     pub(super) row: String,
     pub(super) bit: u32,
     pub(super) rises: bool,
@@ -122,10 +122,12 @@ impl Point {
             "1->0" => false,
             _ => anyhow::bail!("a toggle that goes {way:?}"),
         };
+        // Those of generated blocks are copies: `rows[3].valid[1]`.
+        let (block, name) = name.rsplit_once('.').unwrap_or(("", name));
         let (signal, indices) = name.split_at(name.find('[').unwrap_or(name.len()));
         signal.clone_into(&mut self.what);
         let bit = indices.rfind('[').unwrap_or(0);
-        indices[..bit].clone_into(&mut self.row);
+        self.row = block.to_owned() + &indices[..bit];
         if let Some(bit) = indices.get(bit + 1..indices.len().saturating_sub(1)) {
             self.bit = bit.parse().context("a bit that is no number")?;
         }
@@ -175,6 +177,8 @@ pub(super) mod tests {
             ("m[3][4][17]:1->0", ("m", "[3][4]", 17, false)),
             ("v[17]:0->1", ("v", "", 17, true)),
             ("clk:1->0", ("clk", "", 0, false)),
+            ("g[5].m[3][17]:0->1", ("m", "g[5][3]", 17, true)),
+            ("g[5].v:0->1", ("v", "g[5]", 0, true)),
         ] {
             let line = point("/x/rtl/m.v", "toggle", text, 1);
             let (p, _) = parse(line.trim()).expect("well-formed").expect("of rtl");
