@@ -52,17 +52,19 @@ fn label_of(set: &Set, device: Device) -> String {
     format!("{} {}", device.name(), set.name)
 }
 
+/// Is a set run on a device, when `only` is asked for? QEMU's own device is asked for by its name.
+fn is_wanted(set: &Set, device: Device, only: Option<&str>) -> bool {
+    let asked = |only: &str| only.contains(Device::Qemu.name());
+    let named = only.is_none_or(|only| label_of(set, device).contains(only));
+    named && (device != Device::Qemu || only.is_some_and(asked))
+}
+
 pub(crate) fn run(options: &Options) -> Result<Report> {
-    let wanted = |name: &str| {
-        options
-            .only
-            .as_deref()
-            .is_none_or(|only| name.contains(only))
-    };
+    let only = options.only.as_deref();
     let runs: Vec<(&Set, Device)> = SETS
         .iter()
         .flat_map(|set| set.devices.iter().map(move |&device| (set, device)))
-        .filter(|&(set, device)| wanted(&label_of(set, device)))
+        .filter(|&(set, device)| is_wanted(set, device, only))
         .collect();
     if runs.is_empty() {
         bail!("no set's name contains that text: `cargo xtask guest --list` names them");
@@ -196,4 +198,29 @@ fn rows(set: &Set, device: Device, session: &Session) -> Vec<Row> {
 fn first_line(detail: &str) -> String {
     let line = detail.lines().next().unwrap_or_default();
     line.chars().take(100).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What shows that the scripts are right ran in front of everything, though the page said that it has to be
+    /// asked for.
+    #[test]
+    fn qemus_own_device_is_asked_for() {
+        let runs = |only| {
+            let all = SETS
+                .iter()
+                .flat_map(|set| set.devices.iter().map(move |&device| (set, device)));
+            let wanted = all.filter(|&(set, device)| is_wanted(set, device, only));
+            wanted
+                .map(|(set, device)| label_of(set, device))
+                .collect::<Vec<_>>()
+        };
+        let all = runs(None);
+        assert!(all.contains(&"rtl fio".into()) && all.contains(&"model peer".into()));
+        assert!(!all.iter().any(|run| run.starts_with("qemu")), "{all:?}");
+        assert_eq!(runs(Some("probe")), ["model probe", "rtl probe"]);
+        assert_eq!(runs(Some("qemu probe")), ["qemu probe"]);
+    }
 }

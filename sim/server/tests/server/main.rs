@@ -7,4 +7,5 @@ mod memory;
 mod messages;
 mod misbehaviour;
 mod rig;
+mod spdk;
 mod time;
