@@ -50,9 +50,9 @@ impl Pacing {
     /// request, where the default has the eight of a VC709.
     pub const fn device(self) -> &'static str {
         match self {
-            Self::AsFastAsPossible => "model:?size=1280MiB&mrrs=4096&split=512&huge_pages=1",
+            Self::AsFastAsPossible => "model:?size=1280MiB&mps=4096&mrrs=4096&split=4096&huge_pages=1",
             Self::TenMicrosecondsOfMedia => {
-                "model:?size=1280MiB&mrrs=4096&split=512&huge_pages=1&media_us=10"
+                "model:?size=1280MiB&mps=4096&mrrs=4096&split=4096&huge_pages=1&media_us=10"
             }
         }
     }

@@ -5,6 +5,7 @@ mod registers;
 use crate::endpoint::{FunctionId, LinkSettings};
 use crate::options::HostOptions;
 
+use registers::size_code;
 pub use registers::{
     ARI, BAR0, CLASS_CODE, COMMAND, DEVICE_CONTROL, DEVICE_STATUS, LINK_CONTROL, MSIX_CONTROL,
     NUM_VFS, PCI_EXPRESS, PF_DEVICE_ID, POWER_STATE, Registers, SRIOV, SRIOV_CONTROL,
@@ -48,6 +49,7 @@ pub(crate) struct ConfigSpace {
     vectors: u16,
     total_vfs: u8,
     completion_space: (u32, u32),
+    max_payload_bytes: u32,
 }
 
 impl ConfigSpace {
@@ -61,6 +63,7 @@ impl ConfigSpace {
                 options.completion_space_bytes,
                 options.completion_space_headers,
             ),
+            max_payload_bytes: options.max_payload_bytes,
         };
         config.power_up(options);
         config
@@ -68,10 +71,9 @@ impl ConfigSpace {
 
     /// Everything as after power-up and firmware.
     pub(crate) fn power_up(&mut self, options: &HostOptions) {
-        self.functions = std::iter::once(Registers::physical(self.total_vfs, self.vectors))
+        self.functions = std::iter::once(self.physical())
             .chain((0..self.total_vfs).map(|_| Registers::virtual_function(self.vectors)))
             .collect();
-        let size_code = |bytes: u32| bytes.trailing_zeros() - 7;
         let control = bits::DEVICE_CONTROL_DEFAULT
             & !(bits::MAX_PAYLOAD_MASK | bits::MAX_READ_REQUEST_MASK)
             | size_code(options.max_payload_bytes) << bits::MAX_PAYLOAD_SHIFT
@@ -80,6 +82,13 @@ impl ConfigSpace {
         let physical = &mut self.functions[0];
         physical.write(DEVICE_CONTROL, 2, control);
         physical.write(LINK_CONTROL, 2, if wide { bits::BOUNDARY_128 } else { 0 });
+    }
+
+    /// The PF after power-up: its block takes what the link is built for.
+    fn physical(&self) -> Registers {
+        let mut registers = Registers::physical(self.total_vfs, self.vectors);
+        registers.support_payloads_of(self.max_payload_bytes);
+        registers
     }
 
     /// VFs that exist now.
@@ -99,14 +108,11 @@ impl ConfigSpace {
     pub(crate) fn link(&self) -> LinkSettings {
         let control = self.functions[0].read(DEVICE_CONTROL, 2);
         let wide = self.functions[0].read(LINK_CONTROL, 2) & bits::BOUNDARY_128 != 0;
-        let size = |mask: u32, shift: u32, most: u32| 128 << ((control & mask) >> shift).min(most);
+        let size = |mask: u32, shift: u32| 128 << ((control & mask) >> shift).min(5);
         LinkSettings {
-            max_payload_bytes: size(bits::MAX_PAYLOAD_MASK, bits::MAX_PAYLOAD_SHIFT, 2),
-            max_read_request_bytes: size(
-                bits::MAX_READ_REQUEST_MASK,
-                bits::MAX_READ_REQUEST_SHIFT,
-                5,
-            ),
+            max_payload_bytes: size(bits::MAX_PAYLOAD_MASK, bits::MAX_PAYLOAD_SHIFT)
+                .min(self.functions[0].supported_payload_bytes()),
+            max_read_request_bytes: size(bits::MAX_READ_REQUEST_MASK, bits::MAX_READ_REQUEST_SHIFT),
             read_completion_boundary_bytes: if wide { 128 } else { 64 },
             completion_space_bytes: self.completion_space.0,
             completion_space_headers: self.completion_space.1,
@@ -199,7 +205,7 @@ impl ConfigSpace {
         }
         let payload = self.functions[0].read(DEVICE_CONTROL, 2) & bits::MAX_PAYLOAD_MASK;
         let link_control = self.functions[0].read(LINK_CONTROL, 2);
-        self.functions[0] = Registers::physical(self.total_vfs, self.vectors);
+        self.functions[0] = self.physical();
         let control = bits::DEVICE_CONTROL_DEFAULT & !bits::MAX_PAYLOAD_MASK | payload;
         self.functions[0].write(DEVICE_CONTROL, 2, control);
         self.functions[0].write(LINK_CONTROL, 2, link_control);

@@ -56,7 +56,7 @@ pub enum ReadStatus {
 /// What the PCIe hard block tells the user logic beside its streams.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LinkSettings {
-    /// Maximum Payload Size in bytes: 128, 256 or 512.
+    /// Maximum Payload Size in bytes: 128 to 4,096.
     pub max_payload_bytes: u32,
     /// Maximum Read Request Size in bytes: 128 to 4,096.
     pub max_read_request_bytes: u32,

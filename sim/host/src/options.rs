@@ -34,7 +34,7 @@ pub struct HostOptions {
     /// From the RQ beat of a read to the first RC beat of its data, unloaded; half of it is the way
     /// up, the rest the way down. 2 to 1,000,000 cycles.
     pub rtt_cycles: u64,
-    /// Maximum Payload Size of the link: 128, 256 or 512 bytes.
+    /// Maximum Payload Size of the link: 128, 256, 512 (the VC709's most), 1,024, 2,048 or 4,096 bytes.
     pub max_payload_bytes: u32,
     /// Maximum Read Request Size: 128, 256, 512, 1,024, 2,048 or 4,096 bytes.
     pub max_read_request_bytes: u32,
@@ -149,8 +149,8 @@ impl HostOptions {
             (
                 "max_payload_bytes",
                 self.max_payload_bytes.into(),
-                power(self.max_payload_bytes, 128, 512),
-                "128, 256 or 512",
+                power(self.max_payload_bytes, 128, 4096),
+                "128, 256, 512, 1024, 2048 or 4096",
             ),
             (
                 "max_read_request_bytes",

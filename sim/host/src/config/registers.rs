@@ -15,6 +15,8 @@ pub const BAR0: u16 = 0x10;
 pub const POWER_STATE: u16 = POWER_MANAGEMENT + 4;
 /// PCI Express capability (PCIe 2.1 §7.8).
 pub const PCI_EXPRESS: u16 = 0x70;
+/// Device Capabilities.
+const DEVICE_CAPABILITIES: u16 = PCI_EXPRESS + 0x04;
 /// Device Control.
 pub const DEVICE_CONTROL: u16 = PCI_EXPRESS + 0x08;
 /// Device Status.
@@ -90,6 +92,11 @@ pub mod bits {
     pub const ARI_HIERARCHY: u32 = 1 << 4;
 }
 
+/// Max_Payload_Size and Max_Read_Request_Size as a register has them: 0 is 128 bytes, 5 is 4,096.
+pub(super) const fn size_code(bytes: u32) -> u32 {
+    bytes.trailing_zeros() - 7
+}
+
 /// One function's configuration registers; which bits software can write is part of them.
 #[derive(Clone, Debug)]
 pub struct Registers {
@@ -136,6 +143,18 @@ impl Registers {
         registers
     }
 
+    /// The function can send and receive payloads of this size, in bytes: one of PCIe's.
+    pub(super) fn support_payloads_of(&mut self, bytes: u32) {
+        let capabilities = self.read(DEVICE_CAPABILITIES, 4);
+        let supported = (capabilities & 7).max(size_code(bytes));
+        self.set(DEVICE_CAPABILITIES, 4, capabilities & !7 | supported);
+    }
+
+    /// The largest payload of the function, in bytes.
+    pub(super) fn supported_payload_bytes(&self) -> u32 {
+        128 << (self.read(DEVICE_CAPABILITIES, 4) & 7)
+    }
+
     /// What all functions have: header, and the power management, PCIe, MSI-X, ARI capabilities.
     fn common(vectors: u16) -> Self {
         let mut registers = Self {
@@ -156,7 +175,7 @@ impl Registers {
 
         registers.set(PCI_EXPRESS, 4, 0x0002_0010 | u32::from(MSIX) << 8);
         // Device Capabilities: 512-byte payloads, role-based errors, function level reset.
-        registers.set(PCI_EXPRESS + 0x04, 4, 2 | 1 << 15 | 1 << 28);
+        registers.set(DEVICE_CAPABILITIES, 4, 2 | 1 << 15 | 1 << 28);
         registers.set(DEVICE_CONTROL, 2, bits::DEVICE_CONTROL_DEFAULT);
         registers.set(PCI_EXPRESS + 0x0c, 4, 2 | 8 << 4); // Link Capabilities: 5 GT/s, x8
         registers.set(LINK_CONTROL + 2, 2, 2 | 8 << 4); // Link Status
