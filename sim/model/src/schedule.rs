@@ -102,17 +102,21 @@ pub(crate) const NEVER: Cycle = Cycle::MAX;
 const ENGINE_BITS: u32 = 5;
 const _: () = assert!(ENGINES.len() <= 1 << ENGINE_BITS);
 
+/// Keys are compared in so many chains that do not wait for one another.
+const LANES: usize = 4;
+const KEYS: usize = ENGINES.len().next_multiple_of(LANES);
+
 /// One due cycle for each engine, as keys: cycle, then engine.
 #[derive(Debug)]
 pub(crate) struct Schedule {
-    keys: [u64; ENGINES.len()],
+    keys: [u64; KEYS],
     first: u64,
 }
 
 impl Schedule {
     pub(crate) const fn new() -> Self {
         Self {
-            keys: [NEVER; ENGINES.len()],
+            keys: [NEVER; KEYS],
             first: NEVER,
         }
     }
@@ -139,7 +143,14 @@ impl Schedule {
 
     /// Finds out who is first, after changes.
     pub(crate) fn settle(&mut self) {
-        self.first = self.keys.iter().copied().fold(NEVER, u64::min);
+        let mut least = [NEVER; LANES];
+        for keys in self.keys.chunks_exact(LANES) {
+            for (least, key) in least.iter_mut().zip(keys) {
+                *least = (*least).min(*key);
+            }
+        }
+        let [a, b, c, d] = least;
+        self.first = a.min(b).min(c.min(d));
     }
 
     /// The first engine that is due, and when, as of the last [`settle`](Self::settle).
@@ -153,7 +164,7 @@ impl Schedule {
 
     /// Nothing is due any more.
     pub(crate) const fn clear(&mut self) {
-        self.keys = [NEVER; ENGINES.len()];
+        self.keys = [NEVER; KEYS];
     }
 }
 
