@@ -1,7 +1,7 @@
 //! The simulated controller of a machine: the cycle model, or the Verilog.
 
 use nvme_model::medium::Medium;
-use nvme_model::{CommandTrace, Model, ModelOptions, TraceOptions};
+use nvme_model::{CommandTrace, DataPath, Model, ModelOptions, TraceOptions};
 #[cfg(feature = "rtl")]
 use nvme_rtl::{RtlDevice, RtlOptions};
 use pcie_host::Shared;
@@ -94,6 +94,9 @@ fn model_options(simulation: &SimulationOptions, medium: Medium) -> ModelOptions
     }
     options.timing.mem_cycles = simulation.mem_cycles.into();
     options.timing.media_cycles = u64::from(simulation.media_us) * 1000 / NANOSECONDS_PER_CYCLE;
+    if simulation.at_once {
+        options.data_path = DataPath::AtOnce;
+    }
     options
 }
 
@@ -104,6 +107,9 @@ fn rtl_options(simulation: &SimulationOptions, medium: Medium) -> anyhow::Result
             "media_us={}: the Verilog has DRAM behind it; a slower medium is an option of model: only",
             simulation.media_us
         );
+    }
+    if simulation.at_once {
+        anyhow::bail!("at_once=1: the Verilog has its cycles; it is an option of model: only");
     }
     let mut options = RtlOptions {
         virtual_functions: simulation.vfs,

@@ -74,6 +74,8 @@ pub struct SimulationOptions {
     pub media_us: u32,
     /// `huge_pages`: the image in memory lies in huge pages where the kernel has any.
     pub huge_pages: bool,
+    /// `at_once`: a served model's commands move their data in one cycle; the cycles say nothing then.
+    pub at_once: bool,
     /// `host_ns`: what a register access costs the host's software, for each function.
     pub host_ns: u32,
     /// `serial`: what the device calls itself, 1 to 20 printable characters. Without it, a device in this
@@ -101,6 +103,7 @@ impl Default for SimulationOptions {
             mem_cycles: 25,
             media_us: 0,
             huge_pages: false,
+            at_once: false,
             host_ns: 200,
             serial: None,
             waves: None,
@@ -139,7 +142,7 @@ pub struct UriError(String);
 const SCHEMES: &str =
     "model:, model:FILE, rtl:, rtl:FILE, vfio-user:DIRECTORY and vfio:0000:01:00.0";
 const OPTIONS: &str = "size, vfs, queues, link, rtt_ns, mps, mrrs, split, cpl_bytes, mem_cycles, \
-                       media_us, huge_pages, host_ns and serial";
+                       media_us, huge_pages, at_once, host_ns and serial";
 
 impl DeviceUri {
     /// The device outlives this process, and what is on it.
@@ -280,6 +283,7 @@ fn parse_option(option: &str, into: &mut SimulationOptions) -> Result<(), UriErr
         "mem_cycles" => into.mem_cycles = integer(1, 100_000)?,
         "media_us" => into.media_us = integer(0, 1_000_000)?,
         "huge_pages" => into.huge_pages = integer(0, 1)? == 1,
+        "at_once" => into.at_once = integer(0, 1)? == 1,
         "host_ns" => into.host_ns = integer(0, 1_000_000)?,
         "serial" => into.serial = Some(parse_serial(value)?),
         _ => {
@@ -334,7 +338,7 @@ mod tests {
     fn every_option_is_read() {
         let uri: DeviceUri = "model:disk.img?size=2GiB&vfs=7&queues=8&link=gen3x4&rtt_ns=1000&\
                               mps=128&mrrs=256&split=64&cpl_bytes=8192&mem_cycles=40&media_us=3&\
-                              huge_pages=1&host_ns=500&serial=A1 b"
+                              huge_pages=1&at_once=1&host_ns=500&serial=A1 b"
             .parse()
             .unwrap();
         assert_eq!(
@@ -361,6 +365,7 @@ mod tests {
                 mem_cycles: 40,
                 media_us: 3,
                 huge_pages: true,
+                at_once: true,
                 host_ns: 500,
                 serial: Some("A1 b".into()),
                 waves: None,
@@ -407,7 +412,10 @@ mod tests {
             ("model:?vfs", "option 'vfs' has no value"),
             ("model:?vfs=9", "vfs=9: must be a number from 0 to 8"),
             ("model:?vfs=-1", "vfs=-1"),
-            ("model:?mps=100", "mps=100: must be one of 128, 256, 512, 1024, 2048, 4096"),
+            (
+                "model:?mps=100",
+                "mps=100: must be one of 128, 256, 512, 1024, 2048, 4096",
+            ),
             ("model:?size=1000", "size=1000: must be a multiple of 4 KiB"),
             ("model:?size=big", "size=big: 'big' is not a size"),
             ("model:?link=gen9x8", "link=gen9x8"),

@@ -1,5 +1,5 @@
 //! The driver and the store on the cycle model in this process, and on the same model served by another:
-//! the same lines, twice. Only time may differ.
+//! the same lines, twice, and once more where that keeps no time. Only time may differ.
 
 mod support;
 
@@ -21,9 +21,9 @@ type Pair = QueuePair<DeviceTransport>;
 /// Runs a test on both.
 fn on_both(test: fn(&Machine)) {
     test(&machine("model:?size=16MiB"));
-    for doorbells in ["mapped", "trapped"] {
+    for (doorbells, option) in [("mapped", ""), ("trapped", ""), ("mapped", "&at_once=1")] {
         let served = Served::start(&format!(
-            "--device model:?size=16MiB --functions {FUNCTIONS} --doorbells {doorbells}"
+            "--device model:?size=16MiB{option} --functions {FUNCTIONS} --doorbells {doorbells}"
         ));
         test(&machine(&served.uri()));
         // What a client leaves behind is nothing to the next one.

@@ -90,6 +90,19 @@ fn waves_are_the_verilogs() {
 }
 
 #[test]
+fn a_model_without_time_is_for_serving_it_fast() {
+    let shell = Shell::new();
+    shell.wrong(
+        "ycsb --device model:?at_once=1",
+        &["at_once=1", "rdstore device serve"],
+    );
+    shell.wrong(
+        "device serve --device model:?at_once=1 --pace real --vfio-user sockets",
+        &["at_once=1", "--pace fast"],
+    );
+}
+
+#[test]
 fn huge_pages_are_for_memory() {
     Shell::new().wrong(
         "device identify --device model:disk.img?huge_pages=1",

@@ -112,8 +112,14 @@ fn clients_on_several_functions_verify_clean() {
         ("--doorbells mapped", ""),
         ("--doorbells trapped", "?poll=spin"),
         ("--doorbells mapped", "?poll=interrupt"),
+        ("--device model:?size=16MiB&at_once=1", ""),
     ] {
-        let served = Served::start(&format!("--device model:?size=16MiB --functions 3 {serve}"));
+        let device = if serve.contains("--device") {
+            ""
+        } else {
+            "--device model:?size=16MiB"
+        };
+        let served = Served::start(&format!("{device} --functions 3 {serve}"));
         let (shell, device) = (Shell::new(), served.uri() + options);
         shell.ok(&format!("format --device {device}"));
         let report = shell.json(&format!(

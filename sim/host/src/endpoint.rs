@@ -173,6 +173,13 @@ pub trait Port {
     fn memory_write(&mut self, at: Cycle, write: MemoryWrite<'_>);
     /// RQ: a read; data comes back as [`Inbound::ReadData`].
     fn memory_read(&mut self, at: Cycle, read: MemoryRead);
+    /// Reads host memory at once into `into`, at most 4 KiB inside one page: for an endpoint that keeps no
+    /// time. False, and `into` means nothing, when this host cannot do that (here, now, or ever): then
+    /// [`memory_read`](Self::memory_read) is the way, and finds out why.
+    fn read_at_once(&mut self, function: FunctionId, address: u64, into: &mut [u8]) -> bool {
+        let _ = (function, address, into);
+        false
+    }
     /// CC: the answer to [`Inbound::MemoryRead`]; `None` is an Unsupported Request.
     fn read_completion(&mut self, at: Cycle, tag: u16, data: Option<u64>);
     /// Sideband: the function's queues and DMA are drained and cleared.
@@ -200,6 +207,12 @@ pub trait Endpoint {
     /// same cycle as any other endpoint.
     fn receives_first_beats(&self) -> bool {
         false
+    }
+
+    /// Do its cycles mean anything? One that executes commands as they come has none to speak of, and nothing
+    /// under way for long.
+    fn keeps_time(&self) -> bool {
+        true
     }
 
     /// Number of virtual functions it was built with.

@@ -70,13 +70,18 @@ impl FaultEngine {
         None
     }
 
+    /// Is anything scripted, or may a read go wrong by chance?
+    pub(crate) const fn has_reads(&self) -> bool {
+        !self.script.is_empty() || self.random_reads
+    }
+
     /// What happens to a read.
     #[inline]
     pub(crate) fn read(&mut self, read: &MemoryRead) -> Option<ReadFault> {
         let count = &mut self.reads[read.function.index()];
         let nth = *count;
         *count += 1;
-        if self.script.is_empty() && !self.random_reads {
+        if !self.has_reads() {
             return None;
         }
         let fault = self.scripted_read(read, nth).or_else(|| self.random_read());

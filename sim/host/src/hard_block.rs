@@ -6,6 +6,7 @@ use crate::calendar::Channel;
 use crate::endpoint::{Cycle, FunctionId, LinkSettings, MemoryRead};
 use crate::fault::ReadFault;
 use crate::fault_engine::FaultEngine;
+use crate::interrupt;
 use crate::link::LinkTimeline;
 use crate::options::{COMPLETION_HEADER_BYTES, FRAMING_BYTES, HostOptions, REQUEST_HEADER_BYTES};
 use crate::payload::{Payloads, Slot};
@@ -189,6 +190,18 @@ impl HardBlock {
             Some(Permission::NoFunction(since)) if since > 0 && first <= since => None,
             Some(Permission::NoFunction(_)) | None => Some(DmaFaultReason::NoFunction),
         }
+    }
+
+    /// May the function read memory without a request on the link? Not while reads are to go wrong.
+    pub(crate) fn lets_read_at_once(&self, function: FunctionId, address: u64, bytes: u32) -> bool {
+        let bytes = u64::from(bytes);
+        self.link_up
+            && self.permission(function) == Some(Permission::Granted)
+            && !self.faults.has_reads()
+            && !interrupt::is_message(address)
+            && address.is_multiple_of(4)
+            && bytes.is_multiple_of(4)
+            && address % REQUEST_BOUNDARY_BYTES + bytes <= REQUEST_BOUNDARY_BYTES
     }
 
     fn violation(&mut self, cycle: Cycle, function: FunctionId, kind: ViolationKind, address: u64) {

@@ -55,6 +55,10 @@ impl<E: Endpoint> Endpoint for Shared<E> {
         self.0.borrow().receives_first_beats()
     }
 
+    fn keeps_time(&self) -> bool {
+        self.0.borrow().keeps_time()
+    }
+
     fn virtual_functions(&self) -> u8 {
         self.0.borrow().virtual_functions()
     }

@@ -2,6 +2,7 @@
 
 mod control;
 mod down;
+mod memory_port;
 mod up;
 
 use std::rc::Rc;
@@ -19,6 +20,7 @@ use crate::interrupt::Interrupts;
 use crate::iommu::Iommu;
 use crate::options::{HostOptions, MAX_VIRTUAL_FUNCTIONS};
 use crate::tag::TagUse;
+use memory_port::MemoryPort;
 
 /// First bus address that is given to DMA memory: beyond 4 GiB, so that nobody drops the upper half.
 const FIRST_BUS_ADDRESS: u64 = 0x40_0000_0000;
@@ -170,7 +172,12 @@ impl Simulation {
                 );
                 let ahead = device.saturating_add(self.options.rtt_cycles - 1);
                 let until = ahead.min(host - 1).min(limit);
-                self.endpoint.advance(until, &mut self.block);
+                let mut port = MemoryPort {
+                    block: &mut self.block,
+                    arena: &self.arena,
+                    iommus: &mut self.iommus,
+                };
+                self.endpoint.advance(until, &mut port);
                 self.advanced = until;
                 continue;
             }

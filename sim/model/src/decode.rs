@@ -4,6 +4,7 @@ use nvme_spec::command::CDW12_PROTECTION_MASK;
 use nvme_spec::log_page::ErrorLocation;
 use nvme_spec::opcode::nvm;
 use nvme_spec::{ALL_NAMESPACES, Fuse, NAMESPACE_ID, Status, SubmissionEntry};
+use pcie_host::endpoint::Port;
 
 use crate::context::{Kind, PrpSet};
 use crate::model::{Model, PAGE};
@@ -48,7 +49,7 @@ struct Sound {
 
 impl Model {
     /// Commands that come out of the decoder.
-    pub(crate) fn run_decode(&mut self) {
+    pub(crate) fn run_decode(&mut self, port: &mut dyn Port) {
         while let Some((at, id)) = self.decoding.front().copied() {
             if at > self.now {
                 break;
@@ -60,7 +61,7 @@ impl Model {
             } else if self.contexts[id].queue == 0 {
                 self.start_admin(id);
             } else {
-                self.decode(id);
+                self.decode(id, port);
             }
         }
         self.schedule.set(
@@ -69,7 +70,7 @@ impl Model {
         );
     }
 
-    fn decode(&mut self, id: u16) {
+    fn decode(&mut self, id: u16, port: &mut dyn Port) {
         let rejected = if self.contexts[id].completions == 2 {
             self.decode_pair(id)
         } else {
@@ -77,6 +78,7 @@ impl Model {
         };
         match rejected {
             Ok(()) if self.contexts[id].kind == Kind::Status => self.pass_refused(id),
+            Ok(()) if self.execute_at_once(id, port) => {}
             Ok(()) => self.start_walk(id),
             Err(rejection) => {
                 let context = &mut self.contexts[id];

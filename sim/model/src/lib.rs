@@ -32,6 +32,7 @@ mod buffers;
 mod completion;
 mod context;
 mod decode;
+mod direct;
 mod dispatch;
 mod doorbells;
 pub mod drr;
@@ -67,7 +68,9 @@ mod trace;
 mod write_path;
 
 pub use model::Model;
-pub use options::{MAXIMUM_IO_QUEUES, MAXIMUM_VIRTUAL_FUNCTIONS, ModelError, ModelOptions};
+pub use options::{
+    DataPath, MAXIMUM_IO_QUEUES, MAXIMUM_VIRTUAL_FUNCTIONS, ModelError, ModelOptions,
+};
 pub use registers::capabilities;
 pub use timing::{Geometry, Timing};
 pub use trace::{CommandTrace, LockEvent, LockStep, TraceOptions};

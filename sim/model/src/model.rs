@@ -17,7 +17,7 @@ use crate::function::Function;
 use crate::heads::Heads;
 use crate::lock_stage::LockStage;
 use crate::medium::Medium;
-use crate::options::{ModelError, ModelOptions};
+use crate::options::{DataPath, ModelError, ModelOptions};
 use crate::pipeline::Pipeline;
 use crate::prp::Walker;
 use crate::range_lock::RangeLock;
@@ -42,6 +42,7 @@ pub struct Model {
     pub(crate) link: LinkSettings,
     pub(crate) virtual_functions: u8,
     pub(crate) block_bytes: u32,
+    pub(crate) data_path: DataPath,
     pub(crate) medium: Medium,
     pub(crate) medium_bytes: u64,
     crash_at_cycle: Option<Cycle>,
@@ -129,6 +130,7 @@ impl Model {
             crash_at_cycle,
             timing,
             geometry,
+            data_path,
             serial_number,
         } = options;
         let functions = usize::from(virtual_functions) + 1;
@@ -158,6 +160,7 @@ impl Model {
             link,
             virtual_functions,
             block_bytes,
+            data_path,
             medium_bytes: medium.len(),
             medium,
             crash_at_cycle,
@@ -294,7 +297,7 @@ impl Model {
             Engine::Media => self.run_media(),
             Engine::Pipeline => self.run_pipeline(),
             Engine::Dispatch => self.run_dispatch(),
-            Engine::Decode => self.run_decode(),
+            Engine::Decode => self.run_decode(port),
             Engine::Admin => self.run_admin(),
             Engine::Moves => self.run_moves(),
             Engine::Segments => self.run_segments(),
@@ -445,6 +448,10 @@ impl Endpoint for Model {
 
     fn receives_first_beats(&self) -> bool {
         true
+    }
+
+    fn keeps_time(&self) -> bool {
+        self.data_path == DataPath::Timed
     }
 
     fn virtual_functions(&self) -> u8 {

@@ -14,6 +14,18 @@ pub const MAXIMUM_IO_QUEUES: u16 = 31;
 /// Longest latency a [`Timing`] may have, in cycles (2.4 hours): sums of them stay far from overflow.
 const MAXIMUM_CYCLES: u64 = 1 << 40;
 
+/// How commands move their data.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum DataPath {
+    /// In the Verilog's cycles.
+    #[default]
+    Timed,
+    /// In the cycle in which they are decoded, where the host can be read at once
+    /// ([`Port::read_at_once`](pcie_host::endpoint::Port::read_at_once)): the same results, but cycles
+    /// say nothing. For a device that is served to hosts in real time.
+    AtOnce,
+}
+
 /// What a model is made from. [`ModelOptions::new`] gives the VC709's numbers.
 #[derive(Debug)]
 pub struct ModelOptions {
@@ -32,6 +44,8 @@ pub struct ModelOptions {
     pub timing: Timing,
     /// Widths, depths and counts.
     pub geometry: Geometry,
+    /// How commands move their data.
+    pub data_path: DataPath,
     /// Serial number: ASCII, at most 20 characters.
     pub serial_number: String,
 }
@@ -47,6 +61,7 @@ impl ModelOptions {
             crash_at_cycle: None,
             timing: Timing::default(),
             geometry: Geometry::default(),
+            data_path: DataPath::default(),
             serial_number: String::from("RDS00000001"),
         }
     }

@@ -170,7 +170,6 @@ impl RangeLock {
     }
 
     /// No row is in use.
-    #[cfg(test)]
     pub const fn is_empty(&self) -> bool {
         self.present == 0
     }

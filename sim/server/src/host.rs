@@ -217,6 +217,22 @@ impl Port for HostSide {
         self.load(at, &read, tag_use);
     }
 
+    #[inline]
+    fn read_at_once(&mut self, function: FunctionId, address: u64, into: &mut [u8]) -> bool {
+        let Some(side) = self.functions.get_mut(function.index()) else {
+            return false;
+        };
+        let bytes = into.len() as u64;
+        if !side.bus_master || side.remote.holds() || !is_well_formed(address, bytes) {
+            return false;
+        }
+        let Some(Target::File(file, offset)) = side.ranges.find(address, bytes, false) else {
+            return false;
+        };
+        file.load(offset, into);
+        true
+    }
+
     fn read_completion(&mut self, _at: Cycle, tag: u16, data: Option<u64>) {
         self.settle();
         self.register_answer = Some((tag, data));

@@ -60,6 +60,11 @@ pub(super) fn run(args: &ServeArgs, json: bool) -> anyhow::Result<Outcome> {
     }
     let (endpoint, _) =
         Twin::make(&named, medium, false).with_context(|| format!("making the device of {uri}"))?;
+    if !endpoint.keeps_time() && args.pace != ServePace::Fast {
+        bail!(
+            "{uri}: at_once=1 has no cycles that real time could follow; it goes with --pace fast"
+        );
+    }
     let stop = stop_on_signals()?;
     let mut server = Server::new(
         endpoint,

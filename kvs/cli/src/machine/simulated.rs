@@ -47,6 +47,12 @@ impl Simulated {
                 uri.simulation.vfs
             );
         }
+        if uri.simulation.at_once {
+            bail!(
+                "at_once=1: is for a model that `rdstore device serve` serves; in this process the host \
+                 goes by cycles"
+            );
+        }
         let (medium, created) = open_medium(uri, file, options.missing_file)?;
         let blank = file.is_none() || created.is_some();
         let name = &uri.text;

@@ -131,9 +131,11 @@ pub fn abort_of_a_write(device: Factory) {
             controller.forget_prp_lists();
         }
     }
+    // A block is written in no time where there is none.
+    let [small, large] = aborted.map(|count| count > 0);
     assert!(
-        aborted.iter().all(|&count| count > 0),
-        "never aborted: the test shows little"
+        large && (small || !rig.host.keeps_time()),
+        "{aborted:?} aborted: the test shows little"
     );
 }
 

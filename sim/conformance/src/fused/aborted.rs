@@ -57,6 +57,9 @@ pub fn halves_in_a_full_queue(device: Factory) {
             }
         }
     }
-    assert!(counts.iter().all(|&count| count > 0), "{counts:?} aborted");
+    assert!(
+        counts.iter().all(|&count| count > 0) || !rig.host.keeps_time(),
+        "{counts:?} aborted"
+    );
     assert_eq!(controller.io(SubmissionEntry::flush()), SUCCESS);
 }

@@ -124,8 +124,12 @@ pub fn equal_loads(device: Factory) {
     }
 }
 
-/// Four queues of one function gain nothing over one queue of another.
+/// Four queues of one function gain nothing over one queue of another. Where commands take no time, the
+/// round trip of a queue's SQEs is what counts, and four queues have four of them under way.
 pub fn one_queue_against_four(device: Factory) {
+    if !Rig::new(device).host.keeps_time() {
+        return;
+    }
     for load in Kind::ALL.map(Load::small) {
         assert_equal_shares(device, &[load, load.on_queues(4)], window());
     }

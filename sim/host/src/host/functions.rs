@@ -37,6 +37,11 @@ impl Host {
         Ok(SimTransport::new(self.clone(), function))
     }
 
+    /// Do the device's cycles mean anything ([`Endpoint::keeps_time`](crate::endpoint::Endpoint::keeps_time))?
+    pub fn keeps_time(&self) -> bool {
+        self.with(|simulation| simulation.endpoint.keeps_time())
+    }
+
     /// Virtual functions the device can have.
     pub fn virtual_functions(&self) -> u8 {
         self.with(|simulation| simulation.endpoint.virtual_functions())

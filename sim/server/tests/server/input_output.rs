@@ -3,6 +3,8 @@
 use nvme_spec::opcode::{admin, nvm};
 use nvme_spec::{Status, SubmissionEntry};
 
+use nvme_model::DataPath;
+
 use crate::client::{BASE, Client, DATA};
 use crate::rig::Rig;
 
@@ -12,6 +14,15 @@ fn identify() -> SubmissionEntry {
     entry.prp1 = BASE + DATA as u64;
     entry
 }
+
+fn served(data_path: DataPath) -> Rig {
+    Rig::with(move |options, model| {
+        options.spin = Some(std::time::Duration::ZERO);
+        model.data_path = data_path;
+    })
+}
+
+const DATA_PATHS: [DataPath; 2] = [DataPath::Timed, DataPath::AtOnce];
 
 /// Writes some blocks, reads them back elsewhere.
 fn write_and_read(client: &mut Client) {
@@ -56,18 +67,22 @@ fn blocks_are_written_and_read_with_trapped_doorbells() {
 
 #[test]
 fn blocks_are_written_and_read_with_mapped_doorbells() {
-    let rig = Rig::new(1);
-    let mut client = Client::connect(&rig.socket("pf"));
-    client.map_doorbells();
-    client.bring_up(true);
-    write_and_read(&mut client);
+    for data_path in DATA_PATHS {
+        let rig = served(data_path);
+        let mut client = Client::connect(&rig.socket("pf"));
+        client.map_doorbells();
+        client.bring_up(true);
+        write_and_read(&mut client);
+    }
 }
 
 #[test]
 fn blocks_are_written_and_read_in_memory_that_is_not_shared() {
-    let rig = Rig::new(1);
-    let mut client = Client::connect(&rig.socket("pf"));
-    client.bring_up(false);
-    write_and_read(&mut client);
-    assert!(client.answered > 100, "{}", client.answered);
+    for data_path in DATA_PATHS {
+        let rig = served(data_path);
+        let mut client = Client::connect(&rig.socket("pf"));
+        client.bring_up(false);
+        write_and_read(&mut client);
+        assert!(client.answered > 100, "{}", client.answered);
+    }
 }
