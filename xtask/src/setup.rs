@@ -56,7 +56,8 @@ const COMPONENTS: &[(&str, &str)] = &[
     ("cargo-clippy", "rustup component add clippy"),
 ];
 
-fn answers(program: &str) -> bool {
+/// Is a program here, and does it run?
+pub(crate) fn answers(program: &str) -> bool {
     succeeds(Command::new(program).arg("--version"))
 }
 

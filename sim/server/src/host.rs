@@ -36,6 +36,8 @@ pub(crate) struct HostSide {
     streamed: bool,
     /// Something of the above wants to be looked at, or an outbox holds messages.
     pub(crate) noticed: bool,
+    /// There are interrupts of which a client has not been told.
+    raised: bool,
 }
 
 impl HostSide {
@@ -61,6 +63,7 @@ impl HostSide {
             faults: 0,
             streamed: false,
             noticed: false,
+            raised: false,
         }
     }
 
@@ -72,8 +75,12 @@ impl HostSide {
     /// Tells clients what interrupts there have been.
     #[inline]
     pub(crate) fn signal_interrupts(&mut self) {
+        if !self.raised {
+            return;
+        }
+        self.raised = false;
         for side in &mut self.functions {
-            side.interrupts.signal();
+            self.raised |= side.interrupts.signal();
         }
     }
 
@@ -113,7 +120,9 @@ impl HostSide {
         }
         let side = &mut self.functions[function.index()];
         if is_message(address) {
-            if !side.interrupts.raise(address, data) {
+            if side.interrupts.raise(address, data) {
+                self.raised = true;
+            } else {
                 self.faults += 1;
             }
             return;

@@ -217,16 +217,12 @@ impl Interrupts {
     }
 
     /// Tells the client what has been raised, each vector once, but for streams, whose time has not come. What
-    /// the client has not armed waits until it has.
-    #[inline]
-    pub(crate) fn signal(&mut self) {
-        if self.raised > 0 {
-            self.signal_raised();
-        }
-    }
-
-    fn signal_raised(&mut self) {
+    /// the client has not armed waits until it has. True when anything waits.
+    pub(crate) fn signal(&mut self) -> bool {
         self.next = None;
+        if self.raised == 0 {
+            return false;
+        }
         for vector in self.vectors.iter_mut().filter(|vector| vector.wants()) {
             let now = Instant::now();
             let wait = vector.wait(now, self.gap);
@@ -237,6 +233,7 @@ impl Interrupts {
                 self.next = Some(self.next.map_or(wait, |next| next.min(wait)));
             }
         }
+        self.raised > 0
     }
 
     /// How long it was, after the last [`signal`](Self::signal), until the client is to be told of more.

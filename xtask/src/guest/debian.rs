@@ -9,6 +9,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use crate::setup::answers;
+
 /// The release, and where its QEMU with `vfio-user-pci` comes from.
 const SUITES: [&str; 2] = ["trixie", "trixie-backports"];
 /// Packages and the versions every check was passed with: QEMU's from the backports, the kernel, and the rest,
@@ -41,6 +43,12 @@ const OTHERS: &[&str] = &[
 ];
 /// What the folder holds, so that an older one is thrown away: raise it with every change above.
 const CONTENT: &str = "2";
+/// The file that says it, beside the folder.
+const STAMP: &str = "debian.content";
+
+fn is_fetched(guest: &Path) -> bool {
+    std::fs::read_to_string(guest.join(STAMP)).unwrap_or_default() == CONTENT
+}
 
 /// The unpacked packages.
 pub(crate) struct Debian {
@@ -50,13 +58,17 @@ pub(crate) struct Debian {
 }
 
 impl Debian {
+    /// Is it still to be fetched, without what fetches it?
+    pub(crate) fn lacks_tools(guest: &Path) -> bool {
+        !is_fetched(guest) && !answers("mmdebstrap")
+    }
+
     /// The folder under `guest`, fetched when it is not there yet: half a minute and 500 MB, once.
     pub(crate) fn fetched(guest: &Path) -> Result<Self> {
         let root = guest.join("debian");
-        let stamp = guest.join("debian.content");
-        if std::fs::read_to_string(&stamp).unwrap_or_default() != CONTENT {
+        if !is_fetched(guest) {
             fetch(guest, &root)?;
-            std::fs::write(&stamp, CONTENT)?;
+            std::fs::write(guest.join(STAMP), CONTENT)?;
         }
         let modules = root.join("usr/lib/modules");
         let kernel = std::fs::read_dir(&modules)

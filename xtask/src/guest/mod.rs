@@ -24,6 +24,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::report::{Report, Row};
 use crate::step::target;
+use crate::{setup, verilog};
 use debian::Debian;
 use device::Device;
 use initramfs::Content;
@@ -81,11 +82,18 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
     if lock.try_lock().is_err() {
         bail!("another `cargo xtask guest` is using {}", guest.display());
     }
+    let with_rtl = runs.iter().any(|&(_, device)| device == Device::Rtl);
+    let mut report = Report::default();
+    if (with_rtl && !verilog::is_set_up()) || Debian::lacks_tools(&guest) {
+        report = setup::run()?;
+        if report.failed() > 0 {
+            return Ok(report);
+        }
+    }
     let debian = Debian::fetched(&guest)?;
     if runs.iter().any(|&(_, device)| device != Device::Qemu) {
-        programs::build(runs.iter().any(|&(_, device)| device == Device::Rtl))?;
+        programs::build(with_rtl)?;
     }
-    let mut report = Report::default();
     for (set, device) in runs {
         let folder = guest
             .join("runs")
