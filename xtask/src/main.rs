@@ -6,11 +6,13 @@
 mod bench;
 mod coverage;
 mod guest;
+mod heartbeat;
 mod lint;
 mod parameters;
 mod report;
 mod setup;
 mod step;
+mod steps;
 mod synthesis;
 mod test;
 mod testbench;
@@ -48,6 +50,9 @@ enum Command {
         /// Run the long campaigns whole instead of their smoke shares.
         #[arg(long)]
         full: bool,
+        /// Only the steps whose name contains this text; one that no step has lists them all.
+        #[arg(long)]
+        only: Option<String>,
     },
     /// rustfmt, clippy and rustdoc, and Verilator, slang and Verible over rtl/; warnings are errors.
     Lint,
@@ -106,7 +111,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         Command::Setup => setup::run(),
-        Command::Test { full } => test::run(full),
+        Command::Test { full, only } => test::run(full, only.as_deref()),
         Command::Lint => lint::run(),
         Command::Generate => generate(),
         Command::Prove => verilog::proofs().map(|rows| report::Report { rows }),

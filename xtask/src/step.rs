@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use crate::heartbeat;
 use crate::report::Row;
 
 /// The repository's root folder.
@@ -64,8 +65,12 @@ pub(crate) fn run(name: &str, mut command: Command) -> Result<Row> {
         .spawn()
         .with_context(|| format!("{name}: cannot start `{shown}`"))?;
     let mut counted = (0, 0);
-    if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).lines() {
+    let stdout = child.stdout.take();
+    let status = heartbeat::during(|| {
+        for line in stdout
+            .into_iter()
+            .flat_map(|out| BufReader::new(out).lines())
+        {
             let line = line.with_context(|| format!("{name}: output of `{shown}`"))?;
             if let Some((passed, failed)) = cases(&line) {
                 counted.0 += passed;
@@ -73,10 +78,10 @@ pub(crate) fn run(name: &str, mut command: Command) -> Result<Row> {
             }
             writeln!(std::io::stderr(), "{line}").ok();
         }
-    }
-    let status = child
-        .wait()
-        .with_context(|| format!("{name}: waiting for `{shown}`"))?;
+        child
+            .wait()
+            .with_context(|| format!("{name}: waiting for `{shown}`"))
+    })?;
     let (passed, mut failed) = match counted {
         (0, 0) => (u64::from(status.success()), u64::from(!status.success())),
         counted => counted,

@@ -2,19 +2,55 @@
 
 use anyhow::Result;
 
-use crate::report::Report;
-use crate::step::{cargo, run as step};
+use crate::report::{Report, Row};
+use crate::step::{cargo, run as run_step};
+use crate::steps::{self, Step, step};
 use crate::{bench, coverage, guest, lint, parameters, setup, testbench, twin, verilog};
 
-pub(crate) fn run(full: bool) -> Result<Report> {
+/// Steps of every run; `true` for the whole campaigns.
+const STEPS: &[Step] = &[
+    step("lint", |_| Ok(lint::run()?.rows)),
+    step("workspace", workspace),
+    step("device", |full| Ok(vec![verilog::device_tests(full)?])),
+    step("twin", |full| Ok(vec![twin::check(full)?])),
+    step("without-verilator", |_| {
+        Ok(vec![verilog::build_without_verilator()?])
+    }),
+    step("testbench", |full| Ok(vec![testbench::run(full)?])),
+    step("peers", |_| Ok(vec![bench::peers::check()?])),
+    step("ycsb", ycsb),
+    step("bench", |full| Ok(bench::run(None, !full)?.rows)),
+    step("bench-rtl", bench::rtl_beside_tests),
+];
+
+/// Steps of a full run beside these.
+const FULL_STEPS: &[Step] = &[
+    step("proofs", |_| verilog::proofs()),
+    step("waves", |_| Ok(vec![verilog::waves()?])),
+    step("parameters", |_| Ok(vec![parameters::device_tests()?])),
+    step(
+        "guest",
+        |_| Ok(guest::run(&guest::Options::default())?.rows),
+    ),
+    step("coverage", |_| coverage::run(&coverage::Options::default())),
+];
+
+pub(crate) fn run(full: bool, only: Option<&str>) -> Result<Report> {
+    let more: &[Step] = if full { FULL_STEPS } else { &[] };
+    let all: Vec<&Step> = STEPS.iter().chain(more).collect();
+    let chosen = steps::chosen(&all, only)?;
     let mut report = setup::run()?;
     if report.failed() > 0 {
         return Ok(report);
     }
-    report.rows.extend(lint::run()?.rows);
+    let command = ["cargo xtask test", "cargo xtask test --full"][usize::from(full)];
+    report.rows.extend(steps::run(&chosen, command, full));
+    Ok(report)
+}
 
+/// All tests but the Verilog's device tests, which are a step of their own.
+fn workspace(full: bool) -> Result<Vec<Row>> {
     let mut tests = cargo(&["test", "--workspace", "--profile", "campaign"]);
-    // The Verilog's device tests have a step of their own.
     tests.args(["--exclude", "nvme-rtl", "--no-fail-fast"]);
     tests.args([
         "--features",
@@ -23,31 +59,10 @@ pub(crate) fn run(full: bool) -> Result<Report> {
     if full {
         tests.env("RDSTORE_FULL", "1");
     }
-    report.rows.push(step("tests", tests)?);
-    report.rows.push(verilog::device_tests(full)?);
-    report.rows.push(twin::check(full)?);
-    report.rows.push(verilog::build_without_verilator()?);
-    report.rows.push(testbench::run(full)?);
-    report.rows.push(bench::peers::check()?);
-    if full {
-        report.rows.extend(verilog::proofs()?);
-        report.rows.push(verilog::waves()?);
-        report
-            .rows
-            .extend(coverage::run(&coverage::Options::default())?);
-        report.rows.push(parameters::device_tests()?);
-    }
+    Ok(vec![run_step("tests", tests)?])
+}
 
-    report.rows.push(step(
-        "ycsb",
-        cargo(&["run", "--release", "--quiet", "--", "ycsb", "--verify"]),
-    )?);
-    report.rows.extend(bench::run(None, !full)?.rows);
-    report.rows.extend(bench::rtl_beside_tests(full)?);
-    if full {
-        report
-            .rows
-            .extend(guest::run(&guest::Options::default())?.rows);
-    }
-    Ok(report)
+fn ycsb(_: bool) -> Result<Vec<Row>> {
+    let ycsb = cargo(&["run", "--release", "--quiet", "--", "ycsb", "--verify"]);
+    Ok(vec![run_step("ycsb", ycsb)?])
 }

@@ -11,10 +11,14 @@ use crate::verilog::{is_set_up, not_set_up};
 /// Seeds of a test run, and of a full one.
 const SEEDS: [&str; 2] = ["40", "500"];
 
-/// The program, with the Verilog in it.
+/// The program, with the Verilog in it: as the device tests have it, so that it is compiled once for both.
 fn program() -> Command {
     let mut command = cargo(&["run", "--quiet", "--profile", "campaign", "-p", "nvme-twin"]);
-    command.args(["--features", "nvme-twin/verilator", "--"]);
+    command.args([
+        "--features",
+        "nvme-twin/verilator,nvme-rtl/range-lock-removed",
+    ]);
+    command.arg("--");
     command
 }
 

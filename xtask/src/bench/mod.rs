@@ -10,7 +10,6 @@ mod perf;
 pub(crate) mod program;
 mod rtl;
 mod speed;
-mod steps;
 mod twins;
 mod verified;
 mod ycsb;
@@ -19,10 +18,10 @@ use anyhow::Result;
 
 use crate::report::{Report, Row};
 use crate::step::{cargo, run as run_step};
+use crate::steps::{self, Step, step};
 use crate::verilog;
 
 pub(crate) use rtl::{beside_tests as rtl_beside_tests, run as run_rtl};
-use steps::{Step, step};
 
 /// The programs that measure, as a release build; with the Verilog in them once it can be built.
 fn build() -> Result<Row> {
@@ -60,7 +59,27 @@ fn library(group: &str, smoke: bool) -> Result<Vec<Row>> {
     libraries::run(group, &[], smoke)
 }
 
+/// Steps that run no program of [`build`].
+const WITHOUT_PROGRAMS: &[&str] = &["lint", "coverage"];
+
+/// The table of `command`: what runs the programs runs once they are built.
+fn table(steps: &[Step], command: &str, only: Option<&str>, smoke: bool) -> Result<Report> {
+    let chosen = steps::chosen(&steps.iter().collect::<Vec<_>>(), only)?;
+    let mut report = Report::default();
+    if chosen
+        .iter()
+        .any(|step| !WITHOUT_PROGRAMS.contains(&step.name))
+    {
+        report.rows.push(build()?);
+        if report.failed() > 0 {
+            return Ok(report);
+        }
+    }
+    report.rows.extend(steps::run(&chosen, command, smoke));
+    Ok(report)
+}
+
 /// The table of the store, the driver and the cycle model.
 pub(crate) fn run(only: Option<&str>, smoke: bool) -> Result<Report> {
-    steps::run(STEPS, "cargo xtask bench", only, smoke)
+    table(STEPS, "cargo xtask bench", only, smoke)
 }

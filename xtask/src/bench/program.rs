@@ -1,15 +1,13 @@
 //! Running a built program for its JSON, and rows with a limit.
 
-use std::io;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use crate::heartbeat;
 use crate::report::Row;
 use crate::step::{root, target};
 
@@ -64,7 +62,7 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<Ran> {
     let mut child = Command::new(built(program));
     child.args(arguments).current_dir(root());
     child.stdin(Stdio::null()).stderr(Stdio::inherit());
-    let output = with_heartbeat(|| child.output());
+    let output = heartbeat::during(|| child.output());
     let output = output.with_context(|| format!("cannot start `{command}`"))?;
     let json = serde_json::from_slice(&output.stdout).with_context(|| {
         format!(
@@ -89,25 +87,6 @@ fn cpu_s_of_children() -> Result<f64> {
     let ticks = fields.split(' ').skip(16 - 3).take(2);
     let ticks = ticks.map(str::parse::<u32>).sum::<Result<u32, _>>();
     Ok(f64::from(ticks.context(path)?) / 100.0)
-}
-
-/// How often a run says that it goes on.
-const HEARTBEAT: Duration = Duration::from_secs(30);
-
-/// Waits for a run, and says every now and then that it has not ended yet.
-fn with_heartbeat(wait: impl FnOnce() -> io::Result<Output>) -> io::Result<Output> {
-    let start = Instant::now();
-    thread::scope(|scope| {
-        let (ended, end) = channel::<()>();
-        scope.spawn(move || {
-            while end.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Timeout) {
-                eprintln!("   {} s, and it goes on", start.elapsed().as_secs());
-            }
-        });
-        let output = wait();
-        drop(ended);
-        output
-    })
 }
 
 /// A number inside JSON, by path.

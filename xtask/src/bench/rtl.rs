@@ -3,9 +3,9 @@
 use anyhow::{Result, bail};
 
 use super::program::row;
-use super::steps::{self, Step, step};
-use super::{libraries, perf, speed, twins, verified};
+use super::{libraries, perf, speed, table, twins, verified};
 use crate::report::{Report, Row};
+use crate::steps::{Step, step};
 use crate::{coverage, verilog};
 
 const STEPS: &[Step] = &[
@@ -17,14 +17,8 @@ const STEPS: &[Step] = &[
     }),
     step("speed", |_| Ok(speed::rows())),
     step("ycsb", |smoke| Ok(verified::on_verilog(smoke))),
-    Step {
-        runs_programs: false,
-        ..step("lint", |_| verilog::lint())
-    },
-    Step {
-        runs_programs: false,
-        ..step("coverage", counted)
-    },
+    step("lint", |_| verilog::lint()),
+    step("coverage", counted),
 ];
 
 const COMMAND: &str = "cargo xtask bench --rtl";
@@ -34,7 +28,7 @@ pub(crate) fn run(only: Option<&str>, smoke: bool) -> Result<Report> {
     if !verilog::is_set_up() {
         bail!("the Verilog's tools are missing: run `cargo xtask setup`");
     }
-    steps::run(STEPS, COMMAND, only, smoke)
+    table(STEPS, COMMAND, only, smoke)
 }
 
 /// What no other step of `cargo xtask test` does: isolation and torn pages are device tests, too, and the
@@ -51,7 +45,7 @@ pub(crate) fn beside_tests(full: bool) -> Result<Vec<Row>> {
     };
     let mut rows = Vec::new();
     for name in names {
-        rows.extend(steps::run(STEPS, COMMAND, Some(name), !full)?.rows);
+        rows.extend(table(STEPS, COMMAND, Some(name), !full)?.rows);
     }
     Ok(rows)
 }
