@@ -10,6 +10,7 @@ use nvme_twin::report::Report;
 use nvme_twin::script::Mix;
 use nvme_twin::show::describe;
 use nvme_twin::shrink::shrink;
+use nvme_twin::side_by_side;
 use nvme_twin::spoiled::{Mistake, spoiled_model};
 use nvme_twin::twins::{Make, model};
 
@@ -198,9 +199,9 @@ fn divergences(arguments: &Arguments, one: &Twin<'_>, other: &Twin<'_>) -> ExitC
 fn campaign(arguments: &Arguments, one: &Twin<'_>, other: &Twin<'_>) -> Report {
     let mut report = Report::default();
     let last = arguments.first_seed.saturating_add(arguments.seeds);
-    for seed in arguments.first_seed..last {
-        let script = script(seed, limits(arguments));
-        let verdict = check(&script, one, other);
+    let limits = limits(arguments);
+    let verdict_of = |seed| check(&script(seed, limits), one, other);
+    side_by_side::run(arguments.first_seed..last, verdict_of, |seed, verdict| {
         let is_first = report.mismatches.is_empty() && !verdict.mismatches.is_empty();
         if !verdict.mismatches.is_empty() {
             eprintln!(
@@ -211,7 +212,7 @@ fn campaign(arguments: &Arguments, one: &Twin<'_>, other: &Twin<'_>) -> Report {
         }
         report.add(seed, verdict);
         if is_first {
-            shorten(&script, one, other);
+            shorten(&script(seed, limits), one, other);
         }
         if (seed + 1 - arguments.first_seed).is_multiple_of(10) {
             eprintln!(
@@ -222,7 +223,7 @@ fn campaign(arguments: &Arguments, one: &Twin<'_>, other: &Twin<'_>) -> Report {
                 report.mismatches.len()
             );
         }
-    }
+    });
     report
 }
 

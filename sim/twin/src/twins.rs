@@ -29,8 +29,8 @@ pub trait Probe {
     fn take_locks(&self) -> Option<Vec<LockEvent>>;
 }
 
-/// Makes a device for a script.
-pub type Make = dyn Fn(&Setup) -> Device;
+/// Makes a device for a script, in whatever thread.
+pub type Make = dyn Fn(&Setup) -> Device + Sync;
 
 /// The namespace as every script finds it.
 ///
