@@ -66,6 +66,12 @@ mod verilated {
         println!("cargo:rerun-if-env-changed=VERILATOR_ROOT");
         println!("cargo:rerun-if-changed=build.rs");
         verilator_tool::watch(&rtl);
+        let wanted: Vec<_> = UNITS.iter().filter(|unit| is_wanted(unit.0)).collect();
+        let classes = wanted.iter().map(|unit| unit.0);
+        fs::write(out.join("units.rs"), table_of(classes)).expect("a writable OUT_DIR");
+        if verilator_tool::is_rust_only() {
+            return;
+        }
         let Some(verilator) = verilator_tool::find(&rtl.join("..")) else {
             eprintln!("\nVerilator is missing: run `cargo xtask setup`, or set VERILATOR_ROOT.\n");
             std::process::exit(1);
@@ -87,9 +93,7 @@ mod verilated {
         }
         compiler.file(include.join("verilated.cpp"));
         compiler.file(include.join("verilated_threads.cpp"));
-        let mut rust = String::from("unsafe extern \"C\" {\n");
-        let mut table = String::from("static UNITS: &[Unit] = &[\n");
-        for (class, module, parameters) in UNITS.iter().filter(|unit| is_wanted(unit.0)) {
+        for (class, module, parameters) in wanted {
             let class = format!("V{class}");
             let folder = out.join(&class);
             // What an earlier run left could be of modules that are no more.
@@ -119,22 +123,29 @@ mod verilated {
                 }
             }
             compiler.include(&folder);
+        }
+        compiler.compile("rtl_units");
+    }
+
+    /// What this build holds, for the library.
+    fn table_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
+        let mut functions = String::new();
+        let mut table = String::new();
+        for name in names {
+            let class = format!("V{name}");
             let _ = writeln!(
-                rust,
+                functions,
                 "    fn {class}_open() -> *mut c_void;\n    fn {class}_eval(unit: *mut c_void);\n    \
                  fn {class}_close(unit: *mut c_void);\n    \
                  fn {class}_port(unit: *mut c_void, name: *const c_char, bits: *mut u32) -> *mut u8;"
             );
-            let name = &class[1..];
             let _ = writeln!(
                 table,
                 "    Unit {{ name: {name:?}, open: {class}_open, eval: {class}_eval, close: {class}_close, \
                  port: {class}_port }},"
             );
         }
-        fs::write(out.join("units.rs"), format!("{rust}}}\n{table}];\n"))
-            .expect("a writable OUT_DIR");
-        compiler.compile("rtl_units");
+        format!("unsafe extern \"C\" {{\n{functions}}}\nstatic UNITS: &[Unit] = &[\n{table}];\n")
     }
 
     /// The functions around one class, with the ports that its header declares.

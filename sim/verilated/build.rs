@@ -140,6 +140,11 @@ mod verilated {
         for folder in ["rtl", "sim/verilated/tests"] {
             verilator_tool::watch(&root.join(folder));
         }
+        let variants = Variant::all();
+        fs::write(out.join("variants.rs"), table_of(&variants)).expect("a writable OUT_DIR");
+        if verilator_tool::is_rust_only() {
+            return;
+        }
         let Some(verilator) = verilator_tool::find(&root) else {
             eprintln!(
                 "\nVerilator is missing, and nvme-rtl (`--features rtl`) is Verilog compiled by it.\n\
@@ -149,18 +154,6 @@ mod verilated {
             );
             std::process::exit(1);
         };
-        let mut rust = String::from("unsafe extern \"C\" {\n");
-        let variants = Variant::all();
-        for variant in &variants {
-            let _ = writeln!(
-                rust,
-                "    fn {}_open(design: *mut RawDesign);",
-                variant.class()
-            );
-        }
-        rust.push_str(
-            "}\n\n/// What this build holds.\npub(crate) static VARIANTS: &[Variant] = &[\n",
-        );
         let mut compiler = cc::Build::new();
         let include = verilator.join("include");
         // Without debug information: it is most of the work, and of code that nobody has written.
@@ -211,6 +204,20 @@ mod verilated {
             }
             objects.extend(compile(&compiler, 0, &slow));
             objects.extend(compile(&compiler, optimization, &fast));
+        }
+        compiler.objects(objects).compile("nvme_rtl");
+        if waves {
+            println!("cargo:rustc-link-lib=lz4");
+            println!("cargo:rustc-link-lib=z");
+        }
+    }
+
+    /// What this build holds, for the library.
+    fn table_of(variants: &[Variant]) -> String {
+        let mut functions = String::new();
+        let mut table = String::new();
+        for variant in variants {
+            let class = variant.class();
             let Variant {
                 name,
                 virtual_functions,
@@ -220,20 +227,18 @@ mod verilated {
                 tags,
                 ..
             } = variant;
+            let _ = writeln!(functions, "    fn {class}_open(design: *mut RawDesign);");
             let _ = writeln!(
-                rust,
+                table,
                 "    Variant {{ name: {name:?}, virtual_functions: {virtual_functions}, \
                  io_queues: {io_queues}, lba_shift: {lba_shift}, \
                  atomic_unit_bytes: {atomic_unit_bytes}, tags: {tags}, open: {class}_open }},"
             );
         }
-        rust.push_str("];\n");
-        fs::write(out.join("variants.rs"), rust).expect("a writable OUT_DIR");
-        compiler.objects(objects).compile("nvme_rtl");
-        if waves {
-            println!("cargo:rustc-link-lib=lz4");
-            println!("cargo:rustc-link-lib=z");
-        }
+        format!(
+            "unsafe extern \"C\" {{\n{functions}}}\n\n/// What this build holds.\n\
+             pub(crate) static VARIANTS: &[Variant] = &[\n{table}];\n"
+        )
     }
 
     fn compile(compiler: &cc::Build, opt_level: u32, files: &[PathBuf]) -> Vec<PathBuf> {

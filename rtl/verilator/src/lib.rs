@@ -24,6 +24,13 @@ fn is_one(folder: &Path) -> bool {
     folder.join("bin/verilator_bin").is_file()
 }
 
+/// Only what Rust reads is wanted, without Verilator and without C++: the environment variable `RTL_RUST_ONLY` is
+/// set. What is built so can be checked, not linked.
+pub fn is_rust_only() -> bool {
+    println!("cargo:rerun-if-env-changed=RTL_RUST_ONLY");
+    env::var_os("RTL_RUST_ONLY").is_some()
+}
+
 /// Tells cargo to build again when a Verilog file of `folder` has changed. One that is new does nothing
 /// before another names it. (Were the folder itself named, a changed README would compile everything.)
 ///
