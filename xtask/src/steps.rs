@@ -24,9 +24,13 @@ pub(crate) const fn step(name: &'static str, rows: fn(bool) -> Result<Vec<Row>>)
 ///
 /// # Errors
 /// No step has such a name.
-pub(crate) fn chosen<'a>(steps: &[&'a Step], only: Option<&str>) -> Result<Vec<&'a Step>> {
+pub(crate) fn chosen<'a>(
+    steps: impl IntoIterator<Item = &'a Step>,
+    only: Option<&str>,
+) -> Result<Vec<&'a Step>> {
+    let steps: Vec<&Step> = steps.into_iter().collect();
     let Some(only) = only else {
-        return Ok(steps.to_vec());
+        return Ok(steps);
     };
     let of = |wanted: &dyn Fn(&str) -> bool| -> Vec<&'a Step> {
         let found = steps.iter().filter(|step| wanted(step.name));
@@ -45,8 +49,9 @@ pub(crate) fn chosen<'a>(steps: &[&'a Step], only: Option<&str>) -> Result<Vec<&
 }
 
 /// The rows of all of them. A step that fails has a row that says so, and those behind it run all the same.
-/// Who waits for hours sees which step it is, how long it has been, and what each has found.
-pub(crate) fn run(steps: &[&Step], command: &str, flag: bool) -> Vec<Row> {
+/// Who waits for hours sees which step it is, how long it has been, and of what each has found the rows that are
+/// to be told at once.
+pub(crate) fn run(steps: &[&Step], command: &str, flag: bool, told: fn(&Row) -> bool) -> Vec<Row> {
     let (start, mut all) = (Instant::now(), Vec::new());
     for (index, step) in steps.iter().enumerate() {
         let name = step.name;
@@ -68,8 +73,14 @@ pub(crate) fn run(steps: &[&Step], command: &str, flag: bool) -> Vec<Row> {
                 wall_s: begun.elapsed().as_secs_f64(),
             }]
         });
-        rows.iter().for_each(|row| eprintln!("{}", row.line()));
-        eprintln!("══ {name}: {}", shown(begun.elapsed()));
+        let told = rows.iter().filter(|row| told(row));
+        told.for_each(|row| eprintln!("{}", row.line()));
+        let [passed, failed] = [|row: &Row| row.passed, |row: &Row| row.failed]
+            .map(|of| rows.iter().map(of).sum::<u64>());
+        eprintln!(
+            "══ {name}: {passed} passed, {failed} failed, {}",
+            shown(begun.elapsed())
+        );
         all.extend(rows);
     }
     all
@@ -80,10 +91,10 @@ mod tests {
     use super::{Step, chosen, run, step};
     use anyhow::bail;
 
-    const STEPS: [&Step; 3] = [
-        &step("testbench", |_| bail!("broken")),
-        &step("bench", |_| Ok(Vec::new())),
-        &step("twin", |_| Ok(Vec::new())),
+    const STEPS: [Step; 3] = [
+        step("testbench", |_| bail!("broken")),
+        step("bench", |_| Ok(Vec::new())),
+        step("twin", |_| Ok(Vec::new())),
     ];
 
     fn names(only: Option<&str>) -> Vec<&'static str> {
@@ -105,7 +116,8 @@ mod tests {
     /// An error half way once cost the table of all that had run before.
     #[test]
     fn a_step_that_fails_is_a_row() {
-        let rows = run(&STEPS, "cargo xtask test", false);
+        let all = chosen(&STEPS, None).expect("all");
+        let rows = run(&all, "cargo xtask test", false, |_| true);
         assert_eq!(rows.len(), 1);
         assert_eq!((rows[0].failed, rows[0].measured.as_str()), (1, "broken"));
         assert_eq!(rows[0].command, "cargo xtask test --only testbench");

@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use super::program::row;
 use super::{libraries, perf, speed, table, twins, verified};
 use crate::report::{Report, Row};
-use crate::steps::{Step, step};
+use crate::steps::{self, Step, step};
 use crate::{coverage, verilog};
 
 const STEPS: &[Step] = &[
@@ -28,7 +28,7 @@ pub(crate) fn run(only: Option<&str>, smoke: bool) -> Result<Report> {
     if !verilog::is_set_up() {
         bail!("the Verilog's tools are missing: run `cargo xtask setup`");
     }
-    table(STEPS, COMMAND, only, smoke)
+    table(&steps::chosen(STEPS, only)?, COMMAND, smoke)
 }
 
 /// What no other step of `cargo xtask test` does: isolation and torn pages are device tests, too, and the
@@ -43,11 +43,8 @@ pub(crate) fn beside_tests(full: bool) -> Result<Vec<Row>> {
     } else {
         &["speed"]
     };
-    let mut rows = Vec::new();
-    for name in names {
-        rows.extend(table(STEPS, COMMAND, Some(name), !full)?.rows);
-    }
-    Ok(rows)
+    let steps = STEPS.iter().filter(|step| names.contains(&step.name));
+    Ok(table(&steps.collect::<Vec<_>>(), COMMAND, !full)?.rows)
 }
 
 /// Cycles a command, and latencies.
