@@ -120,10 +120,13 @@ impl Report {
             .rows()
             .iter()
             .map(|row| {
+                let (median, worst) = row.errors();
                 json!({
                     "class": name(row.class),
                     "commands": row.samples.len(),
                     "exact": row.exact,
+                    "latency_error_median": median,
+                    "latency_error_worst": worst,
                     "error_of_mean": row.mean_error,
                     "error_median": row.median,
                     "error_worst": row.worst,
