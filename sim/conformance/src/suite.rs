@@ -18,8 +18,8 @@ macro_rules! suite {
             }
             commands_features = [commands::features] {
                 invalid_values mandatory_features_answer namespaces_have_no_features
-                saving_is_refused unknown_features values_stay_until_a_reset
-                vector_configuration
+                saving_is_refused select_says_which_value unknown_features
+                values_stay_until_a_reset vector_configuration
             }
             commands_identify = [commands::identify] {
                 active_namespaces controller_fields controllers_differ_in_their_identifier
@@ -33,7 +33,7 @@ macro_rules! suite {
             }
             commands_logs = [commands::logs] {
                 counters_of_all_functions error_log_order firmware_slot health_counts
-                no_more_than_was_asked_for unknown_pages
+                no_more_than_was_asked_for refusals unknown_pages
             }
             commands_prps = [commands::prps] {
                 entries_behind_the_last_are_not_read every_size_and_offset lists_chain

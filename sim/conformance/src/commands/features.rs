@@ -16,6 +16,9 @@ const SETTABLE: [(u8, u32); 6] = [
     (feature::ASYNC_EVENT_CONFIGURATION, 0x1f),
 ];
 
+/// Capabilities of a feature that can be changed, not saved, and is the controller's (§5.9.1).
+const CHANGEABLE: u32 = 0b100;
+
 /// What was set is read again, is each function's own, and a reset takes it back.
 pub fn values_stay_until_a_reset(device: Factory) {
     let rig = Rig::new(device);
@@ -41,6 +44,39 @@ pub fn values_stay_until_a_reset(device: Factory) {
             other.admin_ok(get(id)),
             "feature {id:#x}"
         );
+    }
+}
+
+/// Get Features' Select (§5.9): the current value, the default one, the saved one, which is the
+/// default where nothing can be saved, and that it can be changed. More there is not.
+pub fn select_says_which_value(device: Factory) {
+    let rig = Rig::new(device);
+    let mut controller = rig.controller(FunctionId(1));
+    let get = |id, select: u32| {
+        let mut command = SubmissionEntry::get_features(id);
+        command.cdw10 |= select << 8;
+        command
+    };
+    for (id, value) in SETTABLE {
+        let default = controller.admin_ok(get(id, 0));
+        controller.admin_ok(SubmissionEntry::set_features(id, value));
+        for (select, expected) in [(0, value), (1, default), (2, default), (3, CHANGEABLE)] {
+            let found = controller.admin_ok(get(id, select));
+            assert_eq!(found, expected, "feature {id:#x}, select {select}");
+        }
+        for select in 4..8 {
+            let status = controller.admin(get(id, select)).status();
+            assert_eq!(status, Status::INVALID_FIELD, "select {select}");
+        }
+        assert_eq!(controller.admin_ok(get(id, 0)), value, "feature {id:#x}");
+    }
+    // Of vectors too, if there is one of that number.
+    for (vector, expected) in [(1, Status::SUCCESS), (0xffff, Status::INVALID_FIELD)] {
+        for select in [0, 1] {
+            let mut command = get(feature::INTERRUPT_VECTOR_CONFIGURATION, select);
+            command.cdw11 = vector;
+            assert_eq!(controller.admin(command).status(), expected, "{vector:#x}");
+        }
     }
 }
 

@@ -42,6 +42,31 @@ pub fn no_more_than_was_asked_for(device: Factory) {
     }
 }
 
+/// Pages are the controller's (LPA), so no namespace has any, and PRPs that are none are refused: the page
+/// is not sent.
+pub fn refusals(device: Factory) {
+    let rig = Rig::new(device);
+    let mut controller = rig.controller(FunctionId(1));
+    let buffer = controller.buffer(8192);
+    let (first, second) = (buffer.address, buffer.address + 4096);
+    for (namespace_id, prp1, prp2, expected) in [
+        (1, first, 0, Status::INVALID_FIELD),
+        (2, first, 0, Status::INVALID_NAMESPACE),
+        (0, first + 2, 0, Status::INVALID_FIELD),
+        (0, first + 0xf00, second + 4, Status::INVALID_FIELD),
+    ] {
+        let mut command = SubmissionEntry::get_log_page(LogPageId::HEALTH, 512);
+        command.namespace_id = namespace_id;
+        let entry = controller.admin(command.with_prps(prp1, prp2));
+        assert_eq!(
+            entry.status(),
+            expected,
+            "namespace {namespace_id}, {prp1:#x}"
+        );
+    }
+    assert!(buffer.read(0, 8192).iter().all(|&byte| byte == 0));
+}
+
 /// The newest error comes first, and the count goes on.
 pub fn error_log_order(device: Factory) {
     let rig = Rig::new(device);
