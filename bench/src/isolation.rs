@@ -1,6 +1,9 @@
 //! What one function can take from others, on the device at full load: the loads and the measuring
 //! are those of the device tests.
 
+use std::panic::resume_unwind;
+use std::thread;
+
 use nvme_conformance::Factory;
 use nvme_conformance::traffic::fairness::{
     beside_a_stuck_function, largest_deviation, side_by_side,
@@ -20,25 +23,29 @@ const SHARE_TOLERANCE: f64 = 0.05;
 /// How far all functions together may be from what can pass the port.
 const CEILING_TOLERANCE: f64 = 0.03;
 
+/// Kinds of commands side by side: on the Verilog each takes minutes, and they share nothing.
 pub(crate) fn run(device: Factory, smoke: bool) -> Vec<Figure> {
     let cycles = if smoke { 400_000 } else { 8_000_000 };
-    Kind::ALL
-        .into_iter()
-        .flat_map(|kind| {
-            let mut figures = vec![
-                stuck_function(device, kind, cycles).told(),
-                over_ceiling(device, kind, cycles).told(),
-                shares(device, kind, "1 queue, 4 queues", &queues(kind), cycles).told(),
-            ];
-            // Where one large command must not be a few per cent of all that is measured.
-            let cycles = cycles.max(1_500_000);
-            figures.extend([
-                shares(device, kind, &sizes_name(kind), &sizes(kind), cycles).told(),
-                shares(device, kind, &greedy_name(kind), &greedy(kind), cycles).told(),
-            ]);
-            figures
-        })
-        .collect()
+    thread::scope(|scope| {
+        let kinds = Kind::ALL.map(|kind| scope.spawn(move || of_kind(device, kind, cycles)));
+        let figures = kinds.into_iter().flat_map(|kind| match kind.join() {
+            Ok(figures) => figures,
+            Err(panic) => resume_unwind(panic),
+        });
+        figures.collect()
+    })
+}
+
+fn of_kind(device: Factory, kind: Kind, cycles: Cycle) -> Vec<Figure> {
+    // Where one large command must not be a few per cent of all that is measured.
+    let longer = cycles.max(1_500_000);
+    vec![
+        stuck_function(device, kind, cycles).told(),
+        over_ceiling(device, kind, cycles).told(),
+        shares(device, kind, "1 queue, 4 queues", &queues(kind), cycles).told(),
+        shares(device, kind, &sizes_name(kind), &sizes(kind), longer).told(),
+        shares(device, kind, &greedy_name(kind), &greedy(kind), longer).told(),
+    ]
 }
 
 const fn name(kind: Kind) -> &'static str {
