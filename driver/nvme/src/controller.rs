@@ -60,12 +60,19 @@ impl<T: Transport> Controller<T> {
         function.check()?;
         self.check_options(options)?;
         let queue_id = function.claim_queue_id()?;
-        let generation = self.shared.generation.load(Ordering::Acquire);
-        let rings = self
-            .create(&mut function, queue_id, options)
-            .inspect_err(|_| {
-                function.release_queue_id(queue_id);
-            })?;
+        let (rings, generation) = loop {
+            let generation = self.shared.generation.load(Ordering::Acquire);
+            let returns = function.returns;
+            match self.create(&mut function, queue_id, options) {
+                Ok(rings) => break (rings, generation),
+                // The device was gone and has come back, without any queues.
+                Err(error) if function.returns != returns && !error.is_fatal() => {}
+                Err(error) => {
+                    function.release_queue_id(queue_id);
+                    return Err(error);
+                }
+            }
+        };
         Ok(QueuePair::new(
             rings,
             Arc::clone(&self.shared),
@@ -199,6 +206,12 @@ impl<T: Transport> Controller<T> {
     /// Admin completions that were not believed since the last call (the latest 64).
     pub fn take_bogus_completions(&self) -> Vec<BogusCompletion> {
         self.shared.lock().queue.take_bogus()
+    }
+
+    /// How often the function was gone and has come back ([`Transport::bring_back`]): as after power-up, so
+    /// that its counters have begun anew.
+    pub fn returns(&self) -> u64 {
+        self.shared.lock().returns
     }
 
     /// Resets the controller. Requests in flight on its queue pairs fail; the queue pairs create

@@ -79,6 +79,9 @@ pub enum ResetReason {
     /// CSTS.RDY was clear: somebody else has reset the function.
     #[error("the controller was found disabled")]
     FoundDisabled,
+    /// The function was gone, and has come back as after power-up.
+    #[error("the device was gone and has come back")]
+    Returned,
     /// [`Controller::reset`](crate::Controller::reset) was called.
     #[error("the reset was asked for")]
     Requested,

@@ -14,10 +14,12 @@ use crate::admin_queue::{AdminQueue, Ticket};
 use crate::error::{DriverError, ResetReason};
 use crate::memory::DmaRegion;
 use crate::options::ControllerOptions;
-use crate::transport::Transport;
+use crate::transport::{Transport, TransportError};
 
 /// Bytes that one admin command can transfer.
 pub(crate) const ADMIN_DATA_BYTES: usize = MEMORY_PAGE_BYTES;
+/// How often in a row a function may go while it is brought up after it was gone.
+const TRIES: u32 = 4;
 /// Most Asynchronous Event Requests kept outstanding.
 const ASYNC_EVENT_REQUESTS: usize = 4;
 
@@ -64,6 +66,10 @@ pub(crate) struct Function<T: Transport> {
     pub(crate) last_reset: ResetReason,
     generation: Arc<AtomicU64>,
     failure: Option<DriverError>,
+    /// The function was gone, and is being brought up again.
+    returning: bool,
+    /// How often it was gone and came back.
+    pub(crate) returns: u64,
 }
 
 impl<T: Transport> Function<T> {
@@ -89,6 +95,8 @@ impl<T: Transport> Function<T> {
             last_reset: ResetReason::Requested,
             generation: Arc::new(AtomicU64::new(1)),
             failure: None,
+            returning: false,
+            returns: 0,
         }
     }
 
@@ -97,10 +105,47 @@ impl<T: Transport> Function<T> {
         self.failure.clone().map_or(Ok(()), Err)
     }
 
-    /// Gives the function up for good; the first reason stands.
+    /// Gives the function up for good; the first reason stands. One that is gone and comes back is not
+    /// given up: it has been reset, which every queue pair notices by the generation.
     pub(crate) fn fail(&mut self, error: DriverError) -> DriverError {
+        if self.returning {
+            return error;
+        }
+        let error = match self.bring_back(error) {
+            Ok(returned) => return returned,
+            Err(error) => error,
+        };
         self.generation.store(FAILED, Ordering::Release);
         self.failure.get_or_insert(error).clone()
+    }
+
+    /// Brings a function up again that was gone and has come back. The error is what has to be told of
+    /// it: a good one is not fatal.
+    fn bring_back(&mut self, error: DriverError) -> Result<DriverError, DriverError> {
+        if self.failure.is_some() || !matches!(error, DriverError::DeviceGone { .. }) {
+            return Err(error);
+        }
+        self.returning = true;
+        let mut result = Err(error.clone());
+        // One that goes again while it is brought up may come again.
+        for _ in 0..TRIES {
+            if !self.transport.bring_back() {
+                break;
+            }
+            result = self.bring_up();
+            if !matches!(result, Err(DriverError::DeviceGone { .. })) {
+                break;
+            }
+        }
+        self.returning = false;
+        result?;
+        self.returns += 1;
+        self.last_reset = ResetReason::Returned;
+        self.generation.fetch_add(1, Ordering::Release);
+        Ok(DriverError::Transport(TransportError::Failed {
+            device: self.name.to_string(),
+            reason: format!("{} ({error})", ResetReason::Returned),
+        }))
     }
 
     /// Passes an error on; a fatal one gives the function up.

@@ -148,4 +148,11 @@ pub trait Transport: Sized {
 
     /// Function level reset; returns when the function answers again.
     fn reset_function(&mut self) -> Result<(), TransportError>;
+
+    /// Waits for a function that is gone ([`TransportError::DeviceGone`]) to come back, within bounds: true
+    /// when one stands in its place, as after power-up, and reaches all DMA memory as before. Whether it is
+    /// the same device the driver finds out. Where nothing ever comes back, it is false at once.
+    fn bring_back(&mut self) -> bool {
+        false
+    }
 }

@@ -154,7 +154,12 @@ impl<T: Transport> QueuePair<T> {
             )
         });
         if let Err(error) = created {
-            self.failure = Some(function.note(error));
+            let error = function.note(error);
+            // A device that was gone once more and is back is looked after by the next poll.
+            if self.shared.generation.load(Ordering::Acquire) == self.generation || error.is_fatal()
+            {
+                self.failure = Some(error);
+            }
         }
     }
 
@@ -262,11 +267,15 @@ impl<T: Transport> QueuePair<T> {
         )
     }
 
-    /// A doorbell or a wait did not go through: the function is lost to this driver.
+    /// A doorbell or a wait did not go through: the function is lost to this driver, unless it comes back.
     #[cold]
     pub(super) fn transport_failed(&mut self, error: TransportError) {
         let shared = Arc::clone(&self.shared);
         let mut function = shared.lock();
+        if shared.generation.load(Ordering::Acquire) != self.generation {
+            // Another queue pair has met it before, and what could be done is done.
+            return;
+        }
         let error = match DriverError::from(error) {
             fatal if fatal.is_fatal() => fatal,
             other => DriverError::ControllerFailed {
