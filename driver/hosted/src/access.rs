@@ -55,6 +55,14 @@ pub trait FunctionAccess: Send + Sync {
     /// Does the function still answer? Asked when a register read as all ones.
     fn answers(&self) -> bool;
 
+    /// Waits, within bounds, for a function that is gone to come back: true when it answers again, with bus
+    /// mastering on, its mapped registers where `registers` has them, and `memory` mapped for it at each
+    /// bus address. Where nothing ever comes back, it is false at once.
+    fn bring_back(&self, registers: &Registers, memory: &[(&HostMemory, u64)]) -> bool {
+        let _ = (registers, memory);
+        false
+    }
+
     /// Why the function does not answer any more; `None` while it does, as far as is known. Cheap:
     /// asked in every wait.
     fn gone(&self) -> Option<String>;

@@ -98,6 +98,14 @@ impl DmaPool {
         Ok(HostedDma::new(self, &piece, 0, rounded))
     }
 
+    /// Lends all memory there is, with its bus addresses. None comes or goes meanwhile.
+    pub(crate) fn with_memory<R>(&self, look: impl FnOnce(&[(&HostMemory, u64)]) -> R) -> R {
+        let state = self.lock();
+        let pieces = state.pieces.iter();
+        let memory: Vec<_> = pieces.map(|piece| (&piece.memory, piece.iova)).collect();
+        look(&memory)
+    }
+
     /// Takes pages back; a piece that is all free is unmapped.
     fn release(&self, piece: &Arc<Piece>, offset: usize, bytes: usize) {
         let mut state = self.lock();

@@ -53,6 +53,35 @@ impl MappedPages {
         })
     }
 
+    /// First byte of the pages within BAR0, and how many bytes they are.
+    #[must_use]
+    pub fn place(&self) -> (u64, usize) {
+        (self.offset, self.bytes)
+    }
+
+    /// Puts other pages in the place of these: the same part of BAR0, of a function that has come back.
+    /// Whoever stores to a register meanwhile stores to the one or the other.
+    ///
+    /// # Errors
+    /// What the system says; the pages are those from before.
+    pub fn replace(&self, file: BorrowedFd<'_>, file_offset: u64) -> io::Result<()> {
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        let flags = MapFlags::SHARED | MapFlags::FIXED;
+        // SAFETY: the range is this value's own mapping, to which only volatile accesses are made; one
+        // mapping takes the other's place at once.
+        unsafe {
+            mmap(
+                self.pointer.as_ptr().cast(),
+                self.bytes,
+                access,
+                flags,
+                file,
+                file_offset,
+            )
+        }?;
+        Ok(())
+    }
+
     /// Where a register of `bytes` bytes is; `None` when it is not mapped or not aligned.
     #[inline]
     fn at(&self, offset: u64, bytes: usize) -> Option<*mut u8> {
@@ -86,6 +115,12 @@ impl Registers {
     #[must_use]
     pub fn new(pages: Vec<MappedPages>) -> Self {
         Self { pages }
+    }
+
+    /// The mapped parts.
+    #[must_use]
+    pub fn pages(&self) -> &[MappedPages] {
+        &self.pages
     }
 
     /// Is the register of 4 bytes at `offset` mapped?

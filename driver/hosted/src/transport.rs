@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use nvme_driver::{DmaPurpose, Transport, TransportError, Wake};
 
@@ -23,6 +24,9 @@ pub struct HostedOptions {
     /// What ends the sleep of a client. `None`: each handle sleeps for its own vectors alone, as a
     /// thread that looks after one queue pair wants it.
     pub wakes: Option<WakeSet>,
+    /// How long a function that is gone is waited for, where it could come back: the server of another
+    /// process that is started again. Not at all by default.
+    pub return_within: Duration,
 }
 
 /// One handle on one function of a real machine.
@@ -45,6 +49,18 @@ struct Function {
     vectors: Mutex<Vec<Arc<Vector>>>,
     /// Handles share this set; otherwise each has its own.
     shared_wakes: Option<WakeSet>,
+}
+
+impl Function {
+    /// Has the vectors signal what they did before a reset, which may have undone it.
+    fn arm_again(&self) -> Result<(), TransportError> {
+        let vectors = self.vectors.lock().unwrap_or_else(PoisonError::into_inner);
+        if vectors.is_empty() {
+            return Ok(());
+        }
+        let events: Vec<_> = vectors.iter().map(|vector| vector.event()).collect();
+        self.access.enable_interrupts(&events)
+    }
 }
 
 impl HostedTransport {
@@ -270,17 +286,18 @@ impl Transport for HostedTransport {
     fn reset_function(&mut self) -> Result<(), TransportError> {
         self.check_there()?;
         self.function.access.reset()?;
-        // A reset may have undone it.
-        let vectors = self
-            .function
-            .vectors
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if vectors.is_empty() {
-            return Ok(());
-        }
-        let events: Vec<_> = vectors.iter().map(|vector| vector.event()).collect();
-        self.function.access.enable_interrupts(&events)
+        self.function.arm_again()
+    }
+
+    fn bring_back(&mut self) -> bool {
+        let Function {
+            access,
+            registers,
+            pool,
+            ..
+        } = &*self.function;
+        let back = pool.with_memory(|memory| access.bring_back(registers, memory));
+        back && self.function.arm_again().is_ok()
     }
 }
 

@@ -10,6 +10,7 @@
 //! write memory that it did not map. It is also the first to see that the server is gone.
 
 mod connect;
+mod connected;
 mod error;
 mod function;
 mod link;

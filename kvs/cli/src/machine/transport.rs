@@ -121,6 +121,10 @@ impl Transport for DeviceTransport {
         either!(self, transport => transport.take_interrupt(vector))
     }
 
+    fn bring_back(&mut self) -> bool {
+        either!(self, transport => transport.bring_back())
+    }
+
     fn reset_function(&mut self) -> Result<(), TransportError> {
         either!(self, transport => transport.reset_function())
     }
