@@ -86,6 +86,8 @@ fn error_of(error: &DriverError, outcome_unknown: bool) -> PageStoreError {
         PageStoreError::DeviceGone { reason }
     } else if outcome_unknown {
         PageStoreError::OutcomeUnknown { reason }
+    } else if matches!(error, DriverError::ControllerReset { .. }) {
+        PageStoreError::Interrupted { reason }
     } else {
         PageStoreError::Failed { reason }
     }

@@ -44,6 +44,12 @@ pub enum PageStoreError {
         /// Device, command and status in words.
         reason: String,
     },
+    /// A read that came to no end because the device was reset, and works again.
+    #[error("{reason}")]
+    Interrupted {
+        /// What happened to the command.
+        reason: String,
+    },
     /// A Compare-and-Write that may or may not have been applied (timeout, reset).
     #[error("outcome unknown: {reason}")]
     OutcomeUnknown {

@@ -106,7 +106,18 @@ impl<B: DerefMut<Target = [u8]>> Slot<B> {
 
     /// A read failed, or brought a page that cannot be used.
     pub(super) fn on_failed(&mut self, env: &mut Environment, error: Error) -> Next {
+        let interrupted = matches!(
+            error,
+            Error::Device {
+                source: PageStoreError::Interrupted { .. },
+                ..
+            }
+        );
         match self.step {
+            Step::Home | Step::Guest { .. } | Step::Probe | Step::FreezeRead if interrupted => {
+                self.restart(env)
+            }
+            Step::Resolve if interrupted => self.resolve_again(env),
             Step::UnlinkRead | Step::ReclaimRead => self.abandon_clearing(),
             Step::Resolve => self.unknown(env, &format!("and then {error}")),
             _ => Next::Finish(Ending::Failed(error)),
