@@ -66,9 +66,10 @@ Devices (--device URI):
   Options of model: and rtl: follow as a query, here with their defaults:
   model:FILE?size=1GiB&vfs=6&queues=4&link=gen2x8&rtt_ns=560&mps=256&mrrs=512&split=256
             &cpl_bytes=15872&mem_cycles=25&media_us=0&huge_pages=0&at_once=0&host_ns=200
-  and serial=TEXT, the serial number (one by FILE or DIRECTORY where device serve is given none)
+  and serial=TEXT, the serial number (one by FILE, or a server's own, where it is given none)
   Those of vfio-user: and vfio: are poll=spin, poll=adaptive (the default) or poll=interrupt; and
-  function=pf, function=vf0 … where a DIRECTORY serves several and one is wanted
+  function=pf, function=vf0 … where a DIRECTORY serves several and one is wanted; vfio-user: also
+  has reconnect_s=SECONDS, how long a server that has gone is waited for (0)
 
 Examples:
   rdstore put --device model:disk.img greeting hello

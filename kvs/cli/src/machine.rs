@@ -231,6 +231,11 @@ impl Machine {
         Ok(rows)
     }
 
+    /// How often any of the functions was gone and has come back, with counters that begin anew.
+    pub fn returns(&self) -> u64 {
+        self.controllers.iter().map(Controller::returns).sum()
+    }
+
     /// The same for the functions that were brought up, in their order.
     ///
     /// # Errors

@@ -66,7 +66,8 @@ fn served_devices_are_told_apart_by_their_serial_numbers() {
     assert_ne!(first, second);
     one.restart(in_memory);
     other.restart(in_file);
-    assert_eq!((serial(&one.uri()), serial(&other.uri())), (first, second));
+    assert_ne!(serial(&one.uri()), first, "its image is another");
+    assert_eq!(serial(&other.uri()), second);
     one.restart("--device model:?size=16MiB&serial=THIS-ONE");
     assert_eq!(serial(&one.uri()), "THIS-ONE");
     // A device of this process alone is the same everywhere.
@@ -208,6 +209,85 @@ fn a_killed_server_is_an_error_and_the_next_server_a_device() {
         );
         shell.ok(&format!("fsck --device {device}"));
     }
+}
+
+/// A client that waits for its server goes on where it was, as after any reset: what had no answer is
+/// found out or asked again, nothing is lost, and the history is that of one store.
+#[test]
+fn a_client_that_waits_for_its_server_goes_on_with_the_next_one() {
+    let file = "--device model:disk.img?size=16MiB";
+    let mut served = Served::start(file);
+    let (shell, device) = (Shell::new(), served.uri());
+    shell.ok(&format!("format --device {device}"));
+    for poll in ["adaptive", "interrupt"] {
+        let before = served.clients();
+        let child = start(&format!(
+            "ycsb --device {device}?poll={poll}&reconnect_s=60 --workload a --records 100 --ops 100000 \
+             --verify --json"
+        ));
+        for round in 1..=2 {
+            served.wait_for_clients(before + round);
+            // In the middle of its work.
+            std::thread::sleep(Duration::from_millis(700));
+            served.restart(file);
+        }
+        let output = child.wait_with_output().expect("it ends");
+        let stderr = String::from_utf8(output.stderr).expect("UTF-8 on stderr");
+        assert_eq!(output.status.code(), Some(0), "{poll}: {stderr}");
+        assert!(
+            served.clients() > before + 1,
+            "{poll}: nothing was in the way"
+        );
+        shell.ok(&format!("fsck --device {device}"));
+    }
+}
+
+/// A server that keeps its image in memory has lost it: the one after it is another device, whose blank
+/// pages are no answer.
+#[test]
+fn an_image_that_is_gone_with_its_server_is_not_taken_for_the_one_before() {
+    let memory = "--device model:?size=16MiB";
+    let mut served = Served::start(memory);
+    let (shell, device) = (Shell::new(), served.uri());
+    shell.ok(&format!("format --device {device}"));
+    let child = start(&format!(
+        "ycsb --device {device}?reconnect_s=60 --workload a --records 100 --ops 1000000000"
+    ));
+    served.wait_for_clients(2);
+    std::thread::sleep(Duration::from_millis(300));
+    served.restart(memory);
+    let output = child.wait_with_output().expect("it ends");
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8 on stderr");
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(
+        stderr.contains("another device answers in its place"),
+        "{stderr}"
+    );
+}
+
+/// Who waits does not wait for ever.
+#[test]
+fn a_server_that_does_not_come_back_is_given_up() {
+    let mut served = Served::start("--device model:?size=16MiB");
+    let (shell, device) = (Shell::new(), served.uri());
+    shell.ok(&format!("format --device {device}"));
+    let child = start(&format!(
+        "ycsb --device {device}?reconnect_s=1 --workload a --records 100 --ops 1000000000"
+    ));
+    served.wait_for_clients(2);
+    // In the middle of its work.
+    std::thread::sleep(Duration::from_millis(700));
+    served.kill();
+    let killed = Instant::now();
+    let output = child.wait_with_output().expect("it ends");
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8 on stderr");
+    assert!(
+        killed.elapsed() > Duration::from_millis(900),
+        "{:?}",
+        killed.elapsed()
+    );
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("server has gone"), "{stderr}");
 }
 
 fn start(words: &str) -> std::process::Child {

@@ -1,9 +1,10 @@
 //! `device serve`: the simulated controller behind sockets, for other processes and machines.
 
-use std::hash::Hasher;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ pub(super) fn run(args: &ServeArgs, json: bool) -> anyhow::Result<Outcome> {
     }
     let mut named = uri.clone();
     if named.simulation.serial.is_none() {
-        named.simulation.serial = Some(serial_of(file, &args.vfio_user)?);
+        named.simulation.serial = Some(serial_of(file)?);
     }
     let (endpoint, _) =
         Twin::make(&named, medium, false).with_context(|| format!("making the device of {uri}"))?;
@@ -93,23 +94,24 @@ pub(super) fn run(args: &ServeArgs, json: bool) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// The serial number of a device that has been given none: by where its image is, or its sockets are, so
-/// that two devices of one machine are told apart by whoever has both, and a device that is served again is
-/// the same one.
-fn serial_of(file: Option<&Path>, directory: &Path) -> anyhow::Result<String> {
-    let place = match file {
-        Some(file) => file,
-        None => {
-            std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
-            directory
+/// The serial number of a device that has been given none, so that two of one machine are told apart by
+/// whoever has both: by where its image is, for a device that is served again is the same one. An image in
+/// memory is gone with its server, and a client that comes back must not take the next one's for it; nor a
+/// file that was put in the place of another.
+fn serial_of(file: Option<&Path>) -> anyhow::Result<String> {
+    let number = match file {
+        Some(file) => {
+            let about = || file.display().to_string();
+            let place = file.canonicalize().with_context(about)?;
+            let inode = file.metadata().with_context(about)?.ino();
+            let mut hash = SipHasher13::new();
+            hash.write(place.as_os_str().as_bytes());
+            hash.write_u64(inode);
+            hash.finish()
         }
+        None => RandomState::new().build_hasher().finish(),
     };
-    let place = place
-        .canonicalize()
-        .with_context(|| place.display().to_string())?;
-    let mut hash = SipHasher13::new();
-    hash.write(place.as_os_str().as_bytes());
-    Ok(format!("RDS{:016X}", hash.finish()))
+    Ok(format!("RDS{number:016X}"))
 }
 
 fn say_ready(server: &Server, device: &str, json: bool) -> anyhow::Result<()> {

@@ -29,6 +29,7 @@ pub(super) fn open(uri: &DeviceUri, count: usize) -> anyhow::Result<Vec<HostedTr
     let options = HostedOptions {
         wait: uri.real_time.wait,
         wakes: Some(WakeSet::new()),
+        return_within: uri.real_time.reconnect,
     };
     match &uri.backend {
         Backend::VfioUser { path } => {

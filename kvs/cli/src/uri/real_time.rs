@@ -1,5 +1,7 @@
 //! Options of devices in real time: `vfio-user:DIRECTORY?function=vf0&poll=spin`.
 
+use std::time::Duration;
+
 use nvme_hosted::WaitMode;
 
 use super::{Backend, UriError};
@@ -11,7 +13,12 @@ pub struct RealTimeOptions {
     pub function: Option<String>,
     /// `poll`: how clients wait for the device.
     pub wait: WaitMode,
+    /// `reconnect_s`: how long a server that has gone is waited for.
+    pub reconnect: Duration,
 }
+
+/// Longest `reconnect_s`: an hour.
+const MOST_RECONNECT_S: u64 = 3600;
 
 pub(super) fn parse_option(
     backend: &Backend,
@@ -19,7 +26,11 @@ pub(super) fn parse_option(
     into: &mut RealTimeOptions,
 ) -> Result<(), UriError> {
     let served = matches!(backend, Backend::VfioUser { .. });
-    let names = if served { "function and poll" } else { "poll" };
+    let names = if served {
+        "function, poll and reconnect_s"
+    } else {
+        "poll"
+    };
     match option.split_once('=') {
         Some(("poll", value)) => {
             into.wait = match value {
@@ -42,6 +53,15 @@ pub(super) fn parse_option(
             }
             into.function = Some(value.to_owned());
         }
+        Some(("reconnect_s", value)) if served => {
+            let seconds = value.parse().ok();
+            let seconds = seconds.filter(|seconds| *seconds <= MOST_RECONNECT_S);
+            into.reconnect = Duration::from_secs(seconds.ok_or_else(|| {
+                UriError(format!(
+                    "reconnect_s={value}: must be a number of seconds from 0 to {MOST_RECONNECT_S}"
+                ))
+            })?);
+        }
         _ => {
             return Err(UriError(format!(
                 "'{option}': options of this device are {names}; the others belong to simulated \
@@ -62,10 +82,11 @@ mod tests {
         let options = |text: &str| text.parse::<DeviceUri>().unwrap().real_time;
         assert_eq!(options("vfio-user:/run/d"), RealTimeOptions::default());
         assert_eq!(
-            options("vfio-user:/run/d?function=vf0&poll=spin"),
+            options("vfio-user:/run/d?function=vf0&poll=spin&reconnect_s=30"),
             RealTimeOptions {
                 function: Some("vf0".into()),
-                wait: WaitMode::Spin
+                wait: WaitMode::Spin,
+                reconnect: Duration::from_secs(30),
             }
         );
         assert_eq!(
@@ -87,7 +108,15 @@ mod tests {
             ),
             (
                 "vfio-user:/run/d?poll",
-                "'poll': options of this device are function and poll",
+                "'poll': options of this device are function, poll and reconnect_s",
+            ),
+            (
+                "vfio-user:/run/d?reconnect_s=3601",
+                "reconnect_s=3601: must be a number of seconds from 0 to 3600",
+            ),
+            (
+                "vfio:0000:01:00.0?reconnect_s=1",
+                "options of this device are poll;",
             ),
             ("vfio-user:/run/d?function=", "function=: must be"),
             ("vfio-user:/run/d?function=../x", "function=../x: must be"),
