@@ -14,9 +14,11 @@ use zerocopy::IntoBytes;
 
 use crate::mapped_file::is_eventfd;
 
-/// A stream begins within this part of the gap. Who has one command under way at a time sends the next only after an
-/// interrupt, which takes longer than that where a gap is of use.
-const NEAR: u32 = 4;
+/// So many messages a gap are a stream; fewer come sooner if they are told at once.
+const STREAM: u32 = 4;
+/// So many messages are told at once after some that were held back and turned out to be no stream: what holding them
+/// back in vain costs is spread over these.
+const TOLD_AT_ONCE: u32 = 256;
 
 #[derive(Debug, Default)]
 struct Vector {
@@ -29,6 +31,8 @@ struct Vector {
     messages: u32,
     /// They are told once in a gap.
     streams: bool,
+    /// Messages that are told at once, whatever they look like.
+    at_once: u32,
     /// When the client was told the last time.
     told: Option<Instant>,
 }
@@ -43,14 +47,13 @@ impl Vector {
         self.messages > 0 && self.is_armed()
     }
 
-    /// How long from `now` until the client is to be told of what there is. A stream begins with a message that
-    /// follows the last time the client was told within a part of `gap`, and goes on while more than one are told
-    /// at a time.
+    /// How long from `now` until the client is to be told of what there is. It may be a stream when it follows the
+    /// last time the client was told within the gap.
     fn wait(&mut self, now: Instant, gap: Duration) -> Duration {
         let Some(told) = self.told else {
             return Duration::ZERO;
         };
-        self.streams = self.streams || now - told < gap / NEAR;
+        self.streams = self.at_once == 0 && (self.streams || now - told < gap);
         if self.streams {
             (told + gap).saturating_duration_since(now)
         } else {
@@ -60,7 +63,11 @@ impl Vector {
 
     /// The client is told in `now`.
     fn tell(&mut self, now: Instant) {
-        self.streams = self.streams && self.messages > 1;
+        self.at_once = self.at_once.saturating_sub(self.messages);
+        if self.streams && self.messages < STREAM {
+            self.streams = false;
+            self.at_once = TOLD_AT_ONCE;
+        }
         self.told = Some(now);
         self.messages = 0;
         signal(self);

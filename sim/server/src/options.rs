@@ -43,9 +43,9 @@ pub struct ServerOptions {
     /// How long the server looks for work without a pause after there was some; then it sleeps, and
     /// looks at mapped doorbells now and then. `None`: it never sleeps.
     pub spin: Option<Duration>,
-    /// A client is interrupted once in so long by a vector whose messages come in a stream, of which the next comes
-    /// within a quarter of it; by any other at once. For clients to whom an interrupt costs far more than a
-    /// command, as to an emulated processor.
+    /// A client is interrupted once in so long by a vector whose messages come in a stream, which is four and more in
+    /// that time; by any other at once. For clients to whom an interrupt costs far more than a command, as to an
+    /// emulated processor.
     pub interrupt_gap: Duration,
     /// Show the PF's SR-IOV capability once the client has reset the device, as a vendor's capability
     /// until then: QEMU takes SR-IOV away from what it sees at its start.
