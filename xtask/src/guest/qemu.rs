@@ -43,12 +43,10 @@ impl Machine {
         add(&["-object", "memory-backend-memfd,id=mem,size=768M,share=on"]);
         // Without the old timer the kernel measures its clock by the HPET. Disturbed by the host's other work, the
         // old one said a tenth of the frequency once, and every second of that guest was over in 0.12.
+        // Behind an IOMMU the kernel does not boot without it.
         if iommu {
             // Before every other device.
-            add(&[
-                "-machine",
-                "q35,memory-backend=mem,pit=off,kernel-irqchip=split",
-            ]);
+            add(&["-machine", "q35,memory-backend=mem,kernel-irqchip=split"]);
             add(&["-device", "intel-iommu,intremap=on,caching-mode=on"]);
         } else {
             add(&["-machine", "q35,memory-backend=mem,pit=off"]);
