@@ -34,7 +34,7 @@ impl Pacing {
     /// As the table says it.
     pub const fn shown(self) -> &'static str {
         match self {
-            Self::AsFastAsPossible => "as fast as possible, no cycles",
+            Self::AsFastAsPossible => "fast, no cycles",
             Self::TenMicrosecondsOfMedia => "media 10 µs, real time",
         }
     }

@@ -221,14 +221,20 @@ pub(super) fn begin_edit<'a, B: DerefMut<Target = [u8]>>(
     fresh: &'a mut Option<B>,
     env: &Environment,
 ) -> PageEdit<'a> {
-    let old = image
-        .buffer
-        .as_ref()
-        .expect("no I/O on this image is in flight");
-    let new = fresh
-        .as_mut()
-        .expect("updates hold a buffer for the next image");
+    let (old, new) = old_and_new(image, fresh);
     PageEdit::begin(old, image.blank, new, &env.context, image.page)
+}
+
+fn old_and_new<'o, 'n, B: DerefMut<Target = [u8]>>(
+    image: &'o PageImage<B>,
+    fresh: &'n mut Option<B>,
+) -> (&'o [u8], &'n mut [u8]) {
+    let old = image.buffer.as_ref();
+    let new = fresh.as_mut();
+    (
+        old.expect("no I/O on this image is in flight"),
+        new.expect("updates hold a buffer for the next image"),
+    )
 }
 
 /// The next image of `image` with `entry` instead of its entry `replaced`, begun in `fresh`.
@@ -239,12 +245,6 @@ pub(super) fn begin_replacing<'a, B: DerefMut<Target = [u8]>>(
     entry: NewEntry<'_>,
     state: EntryState,
 ) -> PageEdit<'a> {
-    let old = image
-        .buffer
-        .as_ref()
-        .expect("no I/O on this image is in flight");
-    let new = fresh
-        .as_mut()
-        .expect("updates hold a buffer for the next image");
+    let (old, new) = old_and_new(image, fresh);
     PageEdit::begin_replacing(old, new, replaced, entry, state)
 }
