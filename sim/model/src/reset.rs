@@ -164,7 +164,11 @@ impl Model {
         self.functions[function].draining = true;
         self.doorbells.retain(|doorbell| doorbell.function != index);
         self.quarantine_reads(index);
-        self.entries_read = self.entries_read.filter(|read| read.function != index);
+        let dropped = self.entries_read.take_if(|read| read.function == index);
+        if dropped.is_some() {
+            // Whoever waited for it to be sent is asked again; nobody else would wake the fetch engine.
+            self.kick_fetch(self.now + 1);
+        }
         self.arrivals.forget_entries(index, None);
         for id in self.contexts.taken(function) {
             self.withdraw(id);
