@@ -132,6 +132,9 @@ macro_rules! suite {
                 physical_function_reset_takes_all_along resets_in_quick_succession
                 virtual_function_taken_away_in_its_reset virtual_functions_taken_away
             }
+            registers_reset_in_turn = [registers::reset_in_turn] {
+                who_waits_for_anything who_waits_for_submission_entries
+            }
             registers_shutdown = [registers::shutdown] {
                 completes_and_can_be_taken_back others_go_on under_load while_disabled
             }

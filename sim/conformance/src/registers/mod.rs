@@ -5,4 +5,5 @@ pub mod doorbells;
 pub mod known_bugs;
 pub mod own_state;
 pub mod reset;
+pub mod reset_in_turn;
 pub mod shutdown;
