@@ -15,6 +15,7 @@ pub mod data;
 pub mod fused;
 pub mod registers;
 pub mod rig;
+pub mod side_by_side;
 mod suite;
 pub mod traffic;
 

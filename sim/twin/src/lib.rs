@@ -12,7 +12,6 @@
 //! | `cycles` | latencies and throughput side by side |
 //! | `check`, `shrink` | one script, and the shortest that still shows a mismatch |
 //! | `events`, `diverge` | what passes the ports, and where the twins begin to differ in time |
-//! | `side_by_side` | seeds on all processors, their results in order |
 //! | `show`, `report` | scripts and figures for people and machines |
 //! | `spoiled` | twins with mistakes put in |
 
@@ -30,7 +29,6 @@ pub mod report;
 pub mod script;
 pub mod show;
 pub mod shrink;
-pub mod side_by_side;
 pub mod spoiled;
 pub mod twins;
 mod units;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
+use nvme_conformance::side_by_side;
 use nvme_twin::check::{Twin, check};
 use nvme_twin::diverge::diverge;
 use nvme_twin::generate::{Limits, Only, script};
@@ -10,7 +11,6 @@ use nvme_twin::report::Report;
 use nvme_twin::script::Mix;
 use nvme_twin::show::describe;
 use nvme_twin::shrink::shrink;
-use nvme_twin::side_by_side;
 use nvme_twin::spoiled::{Mistake, spoiled_model};
 use nvme_twin::twins::{Make, model};
 

@@ -5,14 +5,16 @@
 //!
 //! What must hold: no panic (debug assertions watch the model's counts), no rule of the link broken, no
 //! DMA of a function that may not send or outside its memory; afterwards every function works.
+//!
+//! `RDSTORE_FULL=1` runs 20,000 seeds, `RDSTORE_SEED` names the first.
 
 mod shapes;
 mod side;
 
 use std::ops::Range;
 
-use nvme_conformance::Rig;
 use nvme_conformance::rig::{Controller, enabled_configuration};
+use nvme_conformance::{Rig, side_by_side};
 use nvme_model::medium::Medium;
 use nvme_model::{Model, ModelOptions};
 use nvme_spec::{Fuse, Status, SubmissionEntry, feature, msix, register};
@@ -305,8 +307,8 @@ impl Upheaval {
 fn nothing_that_ends_a_function_harms_the_device() {
     let first: u64 =
         std::env::var("RDSTORE_SEED").map_or(1, |seed| seed.parse().expect("a number"));
-    for seed in first..first + nvme_conformance::scale(60, 20_000) {
-        println!("RDSTORE_SEED={seed}");
+    let seeds = first..first + nvme_conformance::scale(60, 20_000);
+    let upheaval = |seed| {
         let mut upheaval = Upheaval::new(seed);
         for step in 0..600 {
             upheaval.step();
@@ -325,5 +327,6 @@ fn nothing_that_ends_a_function_harms_the_device() {
             "it was idle: {statistics:?}"
         );
         upheaval.settle();
-    }
+    };
+    side_by_side::run(seeds, upheaval, |_, ()| ());
 }

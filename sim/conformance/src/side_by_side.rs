@@ -10,7 +10,7 @@ use std::thread;
 /// the order of the seeds: what comes of it does not depend on the machine.
 ///
 /// # Panics
-/// `work` panics.
+/// `work` panics; it names the seed, and no other is begun.
 pub fn run<T: Send>(
     seeds: Range<u64>,
     work: impl Fn(u64) -> T + Sync,
@@ -26,8 +26,14 @@ pub fn run<T: Send>(
             scope.spawn(move || {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end {
+                        break;
+                    }
+                    let at_work = AtWork { seed, next, end };
+                    let result = work(seed);
+                    drop(at_work);
                     // Nobody listens any more when `each` has panicked.
-                    if seed >= end || results.send((seed, work(seed))).is_err() {
+                    if results.send((seed, result)).is_err() {
                         break;
                     }
                 }
@@ -46,9 +52,27 @@ pub fn run<T: Send>(
     });
 }
 
+/// A seed that is being worked on: the last one when that panics.
+struct AtWork<'a> {
+    seed: u64,
+    next: &'a AtomicU64,
+    end: u64,
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("that was seed {}", self.seed);
+            self.next.store(self.end, Ordering::Relaxed);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::run;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     #[test]
     fn results_come_in_the_order_of_the_seeds() {
@@ -58,6 +82,17 @@ mod tests {
         run(3..40, work, |seed, result| found.push((seed, result)));
         let expected: Vec<_> = (3..40).map(|seed| (seed, work(seed))).collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn nothing_is_begun_after_a_panic() {
+        let begun = AtomicU64::new(0);
+        let work = |seed| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            assert_ne!(seed, 3);
+        };
+        let ended = catch_unwind(AssertUnwindSafe(|| run(0..1 << 40, work, |_, ()| ())));
+        assert!(ended.is_err() && begun.into_inner() < 1 << 40);
     }
 
     #[test]
