@@ -69,7 +69,7 @@ impl Comparison<'_> {
             .extend(racing.iter().map(|(function, _)| *function));
         if let Some(upheaval) = &round.upheaval {
             self.upset.insert(upheaval.function);
-            if upheaval.function == 0 {
+            if upheaval.function == 0 || upheaval.hits_all() {
                 self.upset
                     .extend(0..self.script.setup.functions.len() as u8);
             }

@@ -181,7 +181,7 @@ impl Spoil {
 /// How a function loses what it is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Upheaval {
-    /// Which one; the PF takes all along.
+    /// Which one; the PF takes all along, the link, too.
     pub function: u8,
     /// After the round's beginning.
     pub after_cycles: Cycle,
@@ -194,6 +194,8 @@ pub struct Upheaval {
 pub enum UpheavalKind {
     /// Function level reset.
     FunctionReset,
+    /// The link goes down and comes up again: a hot reset of all functions.
+    LinkDown,
     /// CC.EN is cleared.
     Disable,
     /// Shutdown is asked for; CC.EN is cleared when it is complete.
@@ -205,10 +207,19 @@ pub enum UpheavalKind {
 }
 
 impl Upheaval {
+    /// Does it take all functions along?
+    pub const fn hits_all(&self) -> bool {
+        match self.kind {
+            UpheavalKind::LinkDown => true,
+            UpheavalKind::FunctionReset => self.function == 0,
+            _ => false,
+        }
+    }
+
     /// Does it take `queue` of `function` along?
     pub fn hits(&self, function: u8, queue: u16) -> bool {
         match self.kind {
-            UpheavalKind::FunctionReset if self.function == 0 => true,
+            _ if self.hits_all() => true,
             UpheavalKind::DeleteQueue(deleted) => {
                 self.function == function && (queue == deleted || queue == 0)
             }

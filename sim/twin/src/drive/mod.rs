@@ -15,7 +15,7 @@ use std::sync::Once;
 use nvme_conformance::rig::{DeviceOptions, Rig};
 use nvme_spec::opcode::admin;
 use pcie_host::endpoint::Cycle;
-use pcie_host::{DmaFault, DmaFaultReason, Host, Violation, ViolationKind};
+use pcie_host::{DmaFault, DmaFaultReason, Fault, Host, LinkEvent, Violation, ViolationKind};
 
 use crate::outcome::{Outcome, RoundOutcome};
 use crate::script::{Group, Round, Script, Setup, UpheavalKind};
@@ -26,6 +26,9 @@ pub(crate) use memory::{UNTOUCHED, initial};
 
 /// Cycles without an answer after which a twin is taken to be stuck.
 const PATIENCE_CYCLES: Cycle = 500_000;
+
+/// From the link's end to its return.
+const LINK_DOWN_CYCLES: Cycle = 3_000;
 
 /// Cycles after which nothing of a round is left.
 const SETTLE_CYCLES: Cycle = 2_000;
@@ -315,9 +318,25 @@ impl<'a> Drive<'a> {
         self.broken.append(&mut broken);
     }
 
+    fn lose_the_link(&mut self) {
+        let host = &self.rig.host;
+        let down = host.now() + 1;
+        for (cycle, event) in [
+            (down, LinkEvent::Down),
+            (down + LINK_DOWN_CYCLES, LinkEvent::Up),
+        ] {
+            host.inject(Fault::At { cycle, event });
+        }
+        host.run_until(down + LINK_DOWN_CYCLES + 1);
+        self.functions.iter_mut().for_each(Function::lose);
+        host.enable_virtual_functions(self.rig.device.virtual_functions)
+            .expect("the device has them");
+    }
+
     fn upset_function(&mut self, function: u8, kind: UpheavalKind) {
         let index = usize::from(function);
         match kind {
+            UpheavalKind::LinkDown => self.lose_the_link(),
             UpheavalKind::FunctionReset => {
                 self.functions[index].reset(&self.rig.host);
                 if function == 0 {
