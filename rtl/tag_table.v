@@ -6,9 +6,9 @@
 // into what is left (a read larger than all of it goes alone). Space comes back as data come, the tag when the read ends.
 //
 // A read that has not ended READ_TIMEOUT_CYCLES after it took its tag is given up, at most 200 cycles late (one
-// tag is looked at a cycle): it is named on `late`, and nobody waits for it any more. Its tag, and that of a read that
-// has failed before its end, stays in quarantine until the read ends: what it was for reads as 0, so data that come late
-// are nobody's.
+// tag is looked at a cycle): it is named on `late`, nobody waits for it any more, and its space comes back, or a few
+// lost reads would leave no room for others. Its tag, and that of a read that has failed before its end, stays in
+// quarantine until the read ends: what it was for reads as 0, so data that come late are nobody's.
 
 `resetall
 `timescale 1ns / 1ps
@@ -130,6 +130,8 @@ module tag_table #(
   wire [7:0] headers = headers_memory[look_tag];
   wire [7:0] headers_after = headers < left_pieces ? headers : left_pieces;
   wire [7:0] headers_back = headers - headers_after;
+  // A read that was given up holds no space
+  wire come_holds = come && !given_up_reg[look_tag];
   wire unsent = unsent_valid && used_reg[unsent_tag];
   assign unsent_purpose = quarantined_reg[unsent_tag] ? {PURPOSE_WIDTH{1'b0}} : purpose_memory[unsent_tag];
 
@@ -147,7 +149,7 @@ module tag_table #(
 
   // Reads of each function that it waits for
   reg [6:0] count_reg[0:FUNCTIONS-1];
-  wire ended = come && come_last && !given_up_reg[look_tag];
+  wire ended = come_holds && come_last;
   wire undone = unsent && !given_up_reg[unsent_tag];
   wire [FUNCTION_WIDTH-1:0] ended_function = function_memory[look_tag];
   wire [FUNCTION_WIDTH-1:0] undone_function = function_memory[unsent_tag];
@@ -156,11 +158,14 @@ module tag_table #(
   always @* for (f = 0; f < FUNCTIONS; f = f + 1) busy[f] = count_reg[f] != 7'd0;
 
   always @(posedge clk) begin
-    if (take || come || unsent) begin
+    if (take || come_holds || undone || give_up) begin
       taken_bytes_reg <= taken_bytes_reg + (take ? {5'd0, take_bytes} : 18'd0) -
-          (come ? {5'd0, come_part, 2'd0} : 18'd0) - (unsent ? {5'd0, remaining_memory[unsent_tag], 2'd0} : 18'd0);
+          (come_holds ? {5'd0, come_part, 2'd0} : 18'd0) -
+          (undone ? {5'd0, remaining_memory[unsent_tag], 2'd0} : 18'd0) -
+          (give_up ? {5'd0, remaining_memory[late_tag_reg], 2'd0} : 18'd0);
       taken_headers_reg <= taken_headers_reg + (take ? {2'd0, take_headers} : 10'd0) -
-          (come ? {2'd0, headers_back} : 10'd0) - (unsent ? {2'd0, headers_memory[unsent_tag]} : 10'd0);
+          (come_holds ? {2'd0, headers_back} : 10'd0) - (undone ? {2'd0, headers_memory[unsent_tag]} : 10'd0) -
+          (give_up ? {2'd0, headers_memory[late_tag_reg]} : 10'd0);
     end
     if (take || ended || undone || give_up)
       for (f = 0; f < FUNCTIONS; f = f + 1)

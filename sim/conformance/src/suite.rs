@@ -56,7 +56,7 @@ macro_rules! suite {
                 unmapped_submission_ring write_from_unmapped_memory
             }
             data_late = [data::late] {
-                entries_that_do_not_come pages_that_do_not_come
+                entries_that_do_not_come lost_reads_leave_room pages_that_do_not_come
             }
             data_links = [data::links] {
                 errors_at_random every_link late_data_by_chance little_completion_space

@@ -268,7 +268,8 @@ impl Model {
         self.kick_reads();
     }
 
-    /// Reads that have taken too long: what they were for fails, the tag stays taken until the read ends.
+    /// Reads that have taken too long: what they were for fails, and their space is free again; the tag stays
+    /// taken until the read ends.
     pub(crate) fn run_tag_timeouts(&mut self) {
         let timeout = self.timing.completion_timeout_cycles;
         while let Some((tag, sent_at)) = self.tags.oldest() {
@@ -279,6 +280,7 @@ impl Model {
                 break;
             };
             self.tags.give_up(tag);
+            self.kick_reads();
             match row.purpose {
                 Purpose::Quarantined { function } => self.check_drained(usize::from(function)),
                 Purpose::SubmissionEntries {

@@ -136,7 +136,7 @@ impl Tags {
         in_use.then(|| &self.rows[usize::from(tag)])
     }
 
-    /// `bytes` of the tag have come: their space is free again.
+    /// `bytes` of the tag have come: their space is free again, if it is not already.
     pub(crate) fn receive(&mut self, tag: u8, bytes: u32) {
         let boundary = self.link.read_completion_boundary_bytes.max(4);
         let row = &mut self.rows[usize::from(tag)];
@@ -147,10 +147,16 @@ impl Tags {
         let headers = row.headers.min(row.remaining_bytes.div_ceil(boundary));
         let freed = row.headers - headers;
         row.headers = headers;
+        if !row.given_up {
+            self.give_back(bytes, freed);
+        }
+    }
+
+    fn give_back(&mut self, bytes: u32, headers: u32) {
         self.free_space_bytes =
             (self.free_space_bytes + bytes).min(self.link.completion_space_bytes);
         self.free_space_headers =
-            (self.free_space_headers + freed).min(self.link.completion_space_headers);
+            (self.free_space_headers + headers).min(self.link.completion_space_headers);
     }
 
     /// The read has ended (or was never sent): the tag is free again.
@@ -173,14 +179,16 @@ impl Tags {
         };
     }
 
-    /// The read has taken too long: nobody waits for it any more, and it is quarantined.
+    /// The read has taken too long: nobody waits for it any more, nor keeps space for it, and it is quarantined.
     pub(crate) fn give_up(&mut self, tag: u8) {
         self.quarantine(tag);
         self.unlink(tag);
         let row = &mut self.rows[usize::from(tag)];
         if !row.given_up {
             row.given_up = true;
+            let (bytes, headers) = (row.remaining_bytes, row.headers);
             self.of_function[usize::from(row.function)] -= 1;
+            self.give_back(bytes, headers);
         }
     }
 
@@ -282,13 +290,18 @@ mod tests {
     }
 
     #[test]
-    fn a_read_given_up_keeps_its_tag_but_not_its_function() {
+    fn a_read_given_up_keeps_its_tag_but_not_its_function_nor_its_space() {
         let mut tags = Tags::new(2, 1, link());
         let tag = tags.allocate(0, ANY, 0, 512, 7).unwrap();
         tags.give_up(tag);
         assert_eq!(tags.of_function(0), 0);
         assert_eq!(tags.oldest(), None);
         assert_eq!(tags.in_use(), 1 << tag);
+        let space = |tags: &Tags| (tags.free_space_bytes, tags.free_space_headers);
+        assert_eq!(space(&tags), (2048, 8));
+        // What comes late gives nothing back.
+        tags.receive(tag, 256);
+        assert_eq!(space(&tags), (2048, 8));
         assert!(matches!(
             tags.get(tag).unwrap().purpose,
             Purpose::Quarantined { function: 0 }
@@ -296,5 +309,6 @@ mod tests {
         tags.release(tag);
         assert_eq!(tags.in_use(), 0);
         assert_eq!(tags.of_function(0), 0);
+        assert_eq!(space(&tags), (2048, 8));
     }
 }

@@ -3,9 +3,9 @@
 
 use nvme_spec::Status;
 use pcie_host::endpoint::{Cycle, FunctionId};
-use pcie_host::{Fault, ReadFault, ReadSelect};
+use pcie_host::{Fault, HostOptions, ReadFault, ReadSelect};
 
-use crate::rig::{Factory, Rig, pattern};
+use crate::rig::{DeviceOptions, Factory, Rig, pattern};
 
 const SUCCESS: Status = Status::SUCCESS;
 /// The endpoint's 50 ms, and the most it may take: nobody waits for a command longer.
@@ -72,6 +72,36 @@ pub fn pages_that_do_not_come(device: Factory) {
         );
         rig.run(1_000);
     }
+}
+
+/// A read that is lost takes all completion space with it, until the endpoint gives it up: then there is room
+/// for everybody's reads again, though its tag stays in quarantine. Both twins once held that space for ever,
+/// and the whole device stood still behind a single lost read.
+pub fn lost_reads_leave_room(device: Factory) {
+    let narrow = HostOptions {
+        completion_space_bytes: 512,
+        ..HostOptions::default()
+    };
+    let rig = Rig::build(device, DeviceOptions::default(), narrow);
+    let mut controller = rig.io_controller(FunctionId::PF);
+    let mut other = rig.io_controller(FunctionId(1));
+    let bytes = rig.device.block_bytes as usize;
+    let buffers = [&mut controller, &mut other].map(|function| function.buffer(bytes));
+    buffers[1].fill(2);
+    inject(&rig, FunctionId::PF, buffers[0].address, ReadFault::Lost);
+    let write = controller.write(0, 1, &buffers[0]);
+    let lost = controller.submit(1, &[write])[0];
+    rig.run(2_000);
+    let write = other.write(1, 1, &buffers[1]);
+    let waiting = other.submit(1, &[write])[0];
+    let entry = controller
+        .wait_for(PATIENCE_CYCLES, |controller| controller.take(1, lost))
+        .expect("the endpoint has a completion timeout of its own");
+    assert_eq!(entry.status(), Status::DATA_TRANSFER_ERROR);
+    assert_eq!(other.wait(1, waiting).status(), SUCCESS);
+    assert!(rig.medium(1, 1) == buffers[1].read(0, bytes));
+    let write = controller.write(0, 1, &buffers[0]);
+    assert_eq!(controller.io(write), SUCCESS);
 }
 
 /// A read of SQEs that never ends: nobody knows what the host wanted, so that controller says Fatal

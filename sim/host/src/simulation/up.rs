@@ -82,7 +82,13 @@ impl Simulation {
         let mut status = ReadStatus::Success;
         match fault {
             None => {}
-            Some(ReadFault::Lost) => return,
+            Some(ReadFault::Lost) => {
+                // Nothing of it will ever take room in the completion buffer; its tag stays in use.
+                return self
+                    .block
+                    .tags
+                    .hand_over(tag_use, u32::MAX, u32::MAX, false);
+            }
             Some(ReadFault::Timeout { after_cycles }) => {
                 let cycle = sent.saturating_add(after_cycles).max(self.now);
                 return self.timers.push(cycle, Timer::Timeout(tag_use));
