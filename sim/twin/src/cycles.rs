@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use nvme_spec::opcode::nvm;
 
 use crate::outcome::Outcome;
-use crate::script::{Expect, Script};
+use crate::script::{Expect, Round, Script};
 use crate::units::{Unit, spoilt_status};
 
 /// Commands that should take the same time for the same reasons.
@@ -51,11 +51,14 @@ pub struct Cycles {
 
 const SIZES: [u32; 5] = [4096, 8192, 16_384, 65_536, 131_072];
 
-fn class(unit: &Unit<'_>, alone: bool) -> Class {
+fn class(unit: &Unit<'_>, round: &Round) -> Class {
     let command = unit.command;
     let data = command.data.as_ref();
     let opcode = command.entry.opcode();
-    let kind = if unit.group.queue == 0 {
+    let kind = if round.has_lost_read() {
+        // Whoever needs its tag or its completion space waits, too.
+        "beside a lost read"
+    } else if unit.group.queue == 0 {
         "admin"
     } else if command.expect != Expect::CarriedOut {
         "refused"
@@ -84,7 +87,7 @@ fn class(unit: &Unit<'_>, alone: bool) -> Class {
     Class {
         kind,
         most_bytes: if has_size { size } else { 0 },
-        alone,
+        alone: round.serial,
     }
 }
 
@@ -119,13 +122,14 @@ pub fn cycles(script: &Script, one: &Outcome, other: &Outcome) -> Cycles {
             widen(0, one);
             widen(1, other);
             cycles.samples.push(Sample {
-                class: class(&unit, round.serial),
+                class: class(&unit, round),
                 seed: script.seed,
                 place: (number, unit.group.function, unit.command.id),
                 cycles: (one.1 - one.0, other.1 - other.0),
             });
         }
-        if !round.serial && round.upheaval.is_none() && spans[0].0 < u64::MAX {
+        let has_throughput = !round.serial && round.upheaval.is_none() && !round.has_lost_read();
+        if has_throughput && spans[0].0 < u64::MAX {
             cycles.loaded.0 += spans[0].1 - spans[0].0;
             cycles.loaded.1 += spans[1].1 - spans[1].0;
         }

@@ -75,6 +75,20 @@ pub struct Round {
     pub look: bool,
 }
 
+impl Round {
+    /// Is one of its reads lost without a word?
+    pub fn has_lost_read(&self) -> bool {
+        let commands = self.groups.iter().flat_map(|group| &group.commands);
+        let mut spoils = commands.filter_map(|command| command.data.as_ref()?.spoil);
+        spoils.any(|spoil| {
+            matches!(
+                spoil,
+                Spoil::Read { fault, .. } | Spoil::ReadOfList { fault } if fault == ReadFault::Lost
+            )
+        })
+    }
+}
+
 /// Commands that are handed over together.
 #[derive(Clone, Debug)]
 pub struct Group {
@@ -236,6 +250,11 @@ impl Data {
 }
 
 impl Script {
+    /// Is there a read of which nothing is ever heard? The twins give it up after the 50 ms of their own timer.
+    pub fn has_lost_read(&self) -> bool {
+        self.rounds.iter().any(Round::has_lost_read)
+    }
+
     /// Every command with its group.
     pub fn commands(&self) -> impl Iterator<Item = (&Group, &Command)> {
         let groups = self.rounds.iter().flat_map(|round| &round.groups);

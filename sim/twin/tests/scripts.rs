@@ -41,6 +41,7 @@ fn five_hundred_seeds_have_every_upheaval_and_every_spoilt_read() {
         "{upheavals:?}"
     );
     for fault in [
+        ReadFault::Lost,
         ReadFault::Poisoned,
         ReadFault::UnsupportedRequest,
         ReadFault::CompleterAbort,

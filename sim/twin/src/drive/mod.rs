@@ -24,8 +24,10 @@ use function::Function;
 use memory::{Placed, is_hole};
 pub(crate) use memory::{UNTOUCHED, initial};
 
-/// Cycles without an answer after which a twin is taken to be stuck.
+/// Cycles without an answer after which a twin is taken to be stuck; and where it has to give up a lost read
+/// first, and whoever waited for its place begins then.
 const PATIENCE_CYCLES: Cycle = 500_000;
+const PATIENCE_WITH_LOST_READ_CYCLES: Cycle = 7_000_000;
 
 /// From the link's end to its return.
 const LINK_DOWN_CYCLES: Cycle = 3_000;
@@ -69,6 +71,7 @@ struct Drive<'a> {
     outcome: Outcome,
     /// DMAs that no script has asked for.
     stray: Vec<DmaFault>,
+    patience_cycles: Cycle,
     /// Rules of the link that were broken.
     broken: Vec<Violation>,
 }
@@ -110,6 +113,11 @@ impl<'a> Drive<'a> {
             script,
             outcome: Outcome::default(),
             stray: Vec::new(),
+            patience_cycles: if script.has_lost_read() {
+                PATIENCE_WITH_LOST_READ_CYCLES
+            } else {
+                PATIENCE_CYCLES
+            },
             broken: Vec::new(),
         }
     }
@@ -248,7 +256,7 @@ impl<'a> Drive<'a> {
             if is_done && is_answered && upheaval.is_none() {
                 return;
             }
-            if now > last_answer + PATIENCE_CYCLES {
+            if now > last_answer + self.patience_cycles {
                 return self.stuck("for so long that it is taken for stuck");
             }
             let only_waits = is_done && upheaval.is_none() && !sent;

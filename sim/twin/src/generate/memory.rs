@@ -107,6 +107,7 @@ impl Generator {
         };
         let cycles = self.random.random_range(100..most);
         match self.random.random_range(0..6) {
+            _ if std::mem::take(&mut self.loses_a_read) => ReadFault::Lost,
             0 => ReadFault::UnsupportedRequest,
             1 => ReadFault::CompleterAbort,
             2 => ReadFault::Timeout {

@@ -14,6 +14,11 @@ use crate::script::{Group, Mix, Round, Script, Setup, Upheaval, UpheavalKind};
 use blocks::Blocks;
 pub use blocks::first_tag;
 
+/// One seed in so many has a lost read, one only: a twin evaluates 6.25 million cycles until it gives that up.
+const LOSING_SEEDS: u64 = 50;
+/// Which of them.
+const LOSING_SEED: u64 = 7;
+
 /// Which commands a script has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Only {
@@ -95,6 +100,8 @@ struct Generator {
     bytes_left: u64,
     /// Functions with a request for asynchronous events outstanding.
     listeners: u32,
+    /// The next read that goes wrong is one of which nothing is ever heard.
+    loses_a_read: bool,
 }
 
 impl Generator {
@@ -110,6 +117,7 @@ impl Generator {
             left: limits.commands,
             bytes_left: 1 << 20,
             listeners: 0,
+            loses_a_read: seed % LOSING_SEEDS == LOSING_SEED,
         }
     }
 
