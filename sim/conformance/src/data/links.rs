@@ -230,7 +230,7 @@ pub fn small_blocks(device: Factory) {
 /// Data that come late and out of order by chance: everything is right all the same.
 pub fn late_data_by_chance(device: Factory) {
     for delivery in [Delivery::WholeReads, Delivery::EachCompletion] {
-        for seed in 0..scale(6, 100) {
+        for seed in 0..scale(6, 12) {
             let mut host = HostOptions {
                 seed,
                 delivery,
