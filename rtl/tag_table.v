@@ -63,7 +63,8 @@ module tag_table #(
     input  wire [              5:0] unsent_tag,
     output wire [PURPOSE_WIDTH-1:0] unsent_purpose,
 
-    // A read that has taken too long, until it is taken note of; not while data of its tag are coming
+    // A read that has taken too long, until it is taken note of; not while data of its tag are coming or one
+    // is not sent
     output wire                     late_valid,
     input  wire                     late_ready,
     output wire [              5:0] late_tag,
@@ -142,7 +143,7 @@ module tag_table #(
   wire overdue = used_reg[scan_reg] && !given_up_reg[scan_reg] && {26'd0, scan_reg} < TAGS && age >= LATE_ROUNDS;
   reg late_reg;
   reg [5:0] late_tag_reg;
-  assign late_valid = late_reg && used_reg[late_tag_reg] && !(unsent && unsent_tag == late_tag_reg);
+  assign late_valid = late_reg && used_reg[late_tag_reg] && !unsent;
   assign late_tag = late_tag_reg;
   assign late_purpose = quarantined_reg[late_tag_reg] ? {PURPOSE_WIDTH{1'b0}} : purpose_memory[late_tag_reg];
   wire give_up = late_valid && late_ready;
@@ -151,6 +152,9 @@ module tag_table #(
   reg [6:0] count_reg[0:FUNCTIONS-1];
   wire ended = come_holds && come_last;
   wire undone = unsent && !given_up_reg[unsent_tag];
+  // What all of its space comes back of: one a cycle
+  wire [5:0] whole_tag = unsent ? unsent_tag : late_tag_reg;
+  wire whole = undone || give_up;
   wire [FUNCTION_WIDTH-1:0] ended_function = function_memory[look_tag];
   wire [FUNCTION_WIDTH-1:0] undone_function = function_memory[unsent_tag];
   wire [FUNCTION_WIDTH-1:0] late_function = function_memory[late_tag_reg];
@@ -158,14 +162,11 @@ module tag_table #(
   always @* for (f = 0; f < FUNCTIONS; f = f + 1) busy[f] = count_reg[f] != 7'd0;
 
   always @(posedge clk) begin
-    if (take || come_holds || undone || give_up) begin
+    if (take || come_holds || whole) begin
       taken_bytes_reg <= taken_bytes_reg + (take ? {5'd0, take_bytes} : 18'd0) -
-          (come_holds ? {5'd0, come_part, 2'd0} : 18'd0) -
-          (undone ? {5'd0, remaining_memory[unsent_tag], 2'd0} : 18'd0) -
-          (give_up ? {5'd0, remaining_memory[late_tag_reg], 2'd0} : 18'd0);
+          (come_holds ? {5'd0, come_part, 2'd0} : 18'd0) - (whole ? {5'd0, remaining_memory[whole_tag], 2'd0} : 18'd0);
       taken_headers_reg <= taken_headers_reg + (take ? {2'd0, take_headers} : 10'd0) -
-          (come_holds ? {2'd0, headers_back} : 10'd0) - (undone ? {2'd0, headers_memory[unsent_tag]} : 10'd0) -
-          (give_up ? {2'd0, headers_memory[late_tag_reg]} : 10'd0);
+          (come_holds ? {2'd0, headers_back} : 10'd0) - (whole ? {2'd0, headers_memory[whole_tag]} : 10'd0);
     end
     if (take || ended || undone || give_up)
       for (f = 0; f < FUNCTIONS; f = f + 1)
