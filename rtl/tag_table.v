@@ -168,7 +168,7 @@ module tag_table #(
       taken_headers_reg <= taken_headers_reg + (take ? {2'd0, take_headers} : 10'd0) -
           (come_holds ? {2'd0, headers_back} : 10'd0) - (whole ? {2'd0, headers_memory[whole_tag]} : 10'd0);
     end
-    if (take || ended || undone || give_up)
+    if (take || ended || whole)
       for (f = 0; f < FUNCTIONS; f = f + 1)
       count_reg[f] <= count_reg[f] + {6'd0, take && take_function == f[FUNCTION_WIDTH-1:0]} -
             {6'd0, ended && ended_function == f[FUNCTION_WIDTH-1:0]} -

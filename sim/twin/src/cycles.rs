@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use nvme_spec::opcode::nvm;
 
 use crate::outcome::Outcome;
-use crate::script::{Expect, Round, Script};
+use crate::script::{Expect, Script};
 use crate::units::{Unit, spoilt_status};
 
 /// Commands that should take the same time for the same reasons.
@@ -51,11 +51,11 @@ pub struct Cycles {
 
 const SIZES: [u32; 5] = [4096, 8192, 16_384, 65_536, 131_072];
 
-fn class(unit: &Unit<'_>, round: &Round) -> Class {
+fn class(unit: &Unit<'_>, alone: bool, beside_lost_read: bool) -> Class {
     let command = unit.command;
     let data = command.data.as_ref();
     let opcode = command.entry.opcode();
-    let kind = if round.has_lost_read() {
+    let kind = if beside_lost_read {
         // Whoever needs its tag or its completion space waits, too.
         "beside a lost read"
     } else if unit.group.queue == 0 {
@@ -87,7 +87,7 @@ fn class(unit: &Unit<'_>, round: &Round) -> Class {
     Class {
         kind,
         most_bytes: if has_size { size } else { 0 },
-        alone: round.serial,
+        alone,
     }
 }
 
@@ -105,6 +105,7 @@ pub fn cycles(script: &Script, one: &Outcome, other: &Outcome) -> Cycles {
     let (one, other) = (times(one), times(other));
     let mut cycles = Cycles::default();
     for (number, round) in script.rounds.iter().enumerate() {
+        let loses_a_read = round.has_lost_read();
         let mut spans = [(u64::MAX, 0), (u64::MAX, 0)];
         let mut widen = |index: usize, span: (u64, u64)| {
             let all: &mut (u64, u64) = &mut spans[index];
@@ -122,13 +123,13 @@ pub fn cycles(script: &Script, one: &Outcome, other: &Outcome) -> Cycles {
             widen(0, one);
             widen(1, other);
             cycles.samples.push(Sample {
-                class: class(&unit, round),
+                class: class(&unit, round.serial, loses_a_read),
                 seed: script.seed,
                 place: (number, unit.group.function, unit.command.id),
                 cycles: (one.1 - one.0, other.1 - other.0),
             });
         }
-        let has_throughput = !round.serial && round.upheaval.is_none() && !round.has_lost_read();
+        let has_throughput = !round.serial && round.upheaval.is_none() && !loses_a_read;
         if has_throughput && spans[0].0 < u64::MAX {
             cycles.loaded.0 += spans[0].1 - spans[0].0;
             cycles.loaded.1 += spans[1].1 - spans[1].0;

@@ -1,8 +1,8 @@
 //! An epoch: set up, random actions, what must be answered, reset, what the host has seen.
 
 use nvme_spec::{SubmissionEntry, doorbell, msix, opcode, register};
+use pcie_host::ReadFault;
 use pcie_host::endpoint::FunctionId;
-use pcie_host::{Fault, ReadFault, ReadSelect};
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
@@ -203,11 +203,7 @@ impl Campaign {
         // Data and lists only: what is wrong with a ring ends the function, not a command.
         let (start, end) = self.functions[function].memory.read_by_commands();
         let function = self.functions[function].controller.function;
-        self.rig.inject(Fault::Read {
-            function,
-            select: ReadSelect::Address { start, end },
-            fault,
-        });
+        self.rig.spoil_read(function, start..end, fault);
     }
 
     /// Takes what has been answered.

@@ -3,7 +3,7 @@
 
 use nvme_spec::{Fuse, Status, SubmissionEntry};
 use pcie_host::endpoint::FunctionId;
-use pcie_host::{Delivery, Fault, FaultRates, HostOptions, ReadFault, ReadSelect};
+use pcie_host::{Delivery, FaultRates, HostOptions, ReadFault};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
@@ -275,15 +275,7 @@ pub fn errors_at_random(device: Factory) {
                 let range = if shadow.random.random() { &old } else { &new };
                 let at = shadow.random.random_range(range.clone()) & !3;
                 let fault = faults[round as usize % faults.len()];
-                let select = ReadSelect::Address {
-                    start: at,
-                    end: at + 4,
-                };
-                rig.inject(Fault::Read {
-                    function: FunctionId(1),
-                    select,
-                    fault,
-                });
+                rig.spoil_read(FunctionId(1), at..at + 4, fault);
             }
             shadow.step(&rig, &mut controller);
         }

@@ -2,7 +2,7 @@
 
 use nvme_spec::{Status, SubmissionEntry, register};
 use pcie_host::endpoint::FunctionId;
-use pcie_host::{Fault, HostOptions, LinkEvent, ReadFault, ReadSelect};
+use pcie_host::{HostOptions, ReadFault};
 
 use crate::rig::{Buffer, Controller, DeviceOptions, Factory, Rig, pattern};
 use crate::scale;
@@ -11,14 +11,7 @@ const SUCCESS: Status = Status::SUCCESS;
 
 fn inject_at(rig: &Rig, buffer: &Buffer, offset: u64, fault: ReadFault) {
     let at = buffer.address + offset;
-    rig.inject(Fault::Read {
-        function: FunctionId::PF,
-        select: ReadSelect::Address {
-            start: at,
-            end: at + 4,
-        },
-        fault,
-    });
+    rig.spoil_read(FunctionId::PF, at..at + 4, fault);
 }
 
 /// Blocks of AWUN.
@@ -280,15 +273,7 @@ pub fn controller_reset_in_the_middle(device: Factory) {
 /// The link goes down and comes up.
 pub fn link_down_in_the_middle(device: Factory) {
     ended_in_the_middle(device, |rig, _| {
-        let now = rig.host.now();
-        rig.inject(Fault::At {
-            cycle: now + 1,
-            event: LinkEvent::Down,
-        });
-        rig.inject(Fault::At {
-            cycle: now + 2_000,
-            event: LinkEvent::Up,
-        });
+        rig.lose_link(1..2_000);
         rig.run(5_000);
     });
 }
@@ -315,12 +300,7 @@ pub fn function_reset_with_reads_that_do_not_end(device: Factory) {
     };
     for (offset, fault) in [(4096, ReadFault::Lost), (8192, late)] {
         let start = buffer.address + offset;
-        let end = start + 4;
-        rig.inject(Fault::Read {
-            function: vf,
-            select: ReadSelect::Address { start, end },
-            fault,
-        });
+        rig.spoil_read(vf, start..start + 4, fault);
     }
     let write = controller.write(0, 4, &buffer);
     controller.submit(1, &[write]);

@@ -1,8 +1,8 @@
 //! Pairs of which a half fails otherwise than by a miscompare.
 
 use nvme_spec::{Fuse, Status, SubmissionEntry};
+use pcie_host::ReadFault;
 use pcie_host::endpoint::FunctionId;
-use pcie_host::{Fault, ReadFault, ReadSelect};
 
 use super::{Block, FAILED_FUSED, SUCCESS};
 use crate::rig::{Buffer, Controller, Factory, PATIENCE_CYCLES, Rig};
@@ -16,14 +16,8 @@ fn setup(device: Factory) -> (Rig, Controller, Block) {
 
 /// The next read of the function in a buffer goes wrong.
 fn spoil_read(rig: &Rig, buffer: &Buffer, fault: ReadFault) {
-    rig.inject(Fault::Read {
-        function: FunctionId::PF,
-        select: ReadSelect::Address {
-            start: buffer.address,
-            end: buffer.address + buffer.len() as u64,
-        },
-        fault,
-    });
+    let end = buffer.address + buffer.len() as u64;
+    rig.spoil_read(FunctionId::PF, buffer.address..end, fault);
 }
 
 const BROKEN_READS: [ReadFault; 4] = [

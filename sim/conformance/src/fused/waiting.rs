@@ -1,8 +1,8 @@
 //! A first with nothing behind it yet, and what may happen to it; pairs under Abort.
 
 use nvme_spec::{Status, SubmissionEntry};
+use pcie_host::ReadFault;
 use pcie_host::endpoint::FunctionId;
-use pcie_host::{Fault, ReadFault, ReadSelect};
 
 use super::{Block, FAILED_FUSED, MISSING_FUSED, SUCCESS};
 use crate::rig::{Controller, Factory, Rig};
@@ -100,14 +100,9 @@ pub fn abort_of_one_half(device: Factory) {
         // From before the commands are fetched to after they have ended.
         for round in 0..24 {
             let block = Block::stored(&mut controller, 100 + round);
-            rig.inject(Fault::Read {
-                function: FunctionId::PF,
-                select: ReadSelect::Address {
-                    start: block.old.address,
-                    end: block.old.address + 4096,
-                },
-                fault: ReadFault::Delayed { by_cycles: 600 },
-            });
+            let late = ReadFault::Delayed { by_cycles: 600 };
+            let old = block.old.address;
+            rig.spoil_read(FunctionId::PF, old..old + 4096, late);
             let pair = controller.pair(block.lba, 1, &block.old, &block.new);
             let ids = controller.submit(1, &pair);
             wait_cycles = (wait_cycles + 67) % 1_400;

@@ -3,7 +3,7 @@
 use nvme_spec::register;
 use nvme_spec::{Status, SubmissionEntry};
 use pcie_host::endpoint::FunctionId;
-use pcie_host::{Fault, HostOptions, LinkEvent, ReadFault, ReadSelect};
+use pcie_host::{Fault, HostOptions, LinkEvent, ReadFault};
 
 use crate::rig::{Buffer, Controller, DeviceOptions, Factory, Rig, pattern};
 use crate::scale;
@@ -23,6 +23,19 @@ fn load(controller: &mut Controller, lba: u64) -> Buffer {
     }
     controller.submit(1, &commands);
     buffer
+}
+
+/// The two ways of resetting one function. The host's rings and lists are gone after it.
+pub(super) fn reset(rig: &Rig, controller: &mut Controller, by_register: bool) {
+    if by_register {
+        controller.disable();
+    } else {
+        rig.host
+            .reset_function(controller.function)
+            .expect("the reset ends within 100 ms");
+        controller.forget_queues();
+    }
+    controller.forget_prp_lists();
 }
 
 /// After a reset the host may take back every buffer, ring and list: no DMA comes any more.
@@ -143,14 +156,7 @@ pub fn locks_are_released(device: Factory) {
         let mut victim = rig.io_controller(FunctionId(1));
         let buffer = load(&mut victim, 100);
         rig.run(round * 97 % 4_000);
-        if round % 2 == 0 {
-            rig.host
-                .reset_function(FunctionId(1))
-                .expect("the reset ends");
-        } else {
-            victim.write32(register::CC, 0);
-            victim.wait_ready(false);
-        }
+        reset(&rig, &mut victim, round % 2 == 1);
         assert_silent(&rig, &mut victim, &buffer);
         let mine = other.buffer(128 << 10);
         mine.fill(round);
@@ -175,15 +181,7 @@ pub fn hot_reset(device: Factory) {
             .map(|controller| load(controller, 300))
             .collect();
         rig.run(500 + round * 700);
-        let now = rig.host.now();
-        rig.inject(Fault::At {
-            cycle: now + 10,
-            event: LinkEvent::Down,
-        });
-        rig.inject(Fault::At {
-            cycle: now + 5_000,
-            event: LinkEvent::Up,
-        });
+        rig.lose_link(10..5_000);
         rig.run(10_000);
         for (controller, buffer) in controllers.iter_mut().zip(&buffers) {
             assert_silent(&rig, controller, buffer);
@@ -269,14 +267,8 @@ pub fn virtual_function_taken_away_in_its_reset(device: Factory) {
     let vf = FunctionId(2);
     let mut controller = rig.io_controller(vf);
     let buffer = controller.buffer(4096);
-    rig.inject(Fault::Read {
-        function: vf,
-        select: ReadSelect::Address {
-            start: buffer.address,
-            end: buffer.address + 4,
-        },
-        fault: ReadFault::Delayed { by_cycles: 20_000 },
-    });
+    let late = ReadFault::Delayed { by_cycles: 20_000 };
+    rig.spoil_read(vf, buffer.address..buffer.address + 4, late);
     let write = controller.write(0, 4096 / rig.device.block_bytes, &buffer);
     controller.submit(1, &[write]);
     rig.run(500);

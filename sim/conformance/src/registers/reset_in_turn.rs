@@ -1,13 +1,14 @@
 //! Resets of a function whose read is next to be sent, when there is no completion space for it: others
 //! wait behind it, and must be asked again once it is gone.
 
-use nvme_spec::{Status, SubmissionEntry, register};
+use nvme_spec::{Status, SubmissionEntry};
+use pcie_host::ReadFault;
 use pcie_host::endpoint::FunctionId;
-use pcie_host::{Fault, HostOptions, ReadFault, ReadSelect};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-use crate::rig::{Buffer, Controller, DeviceOptions, Factory, Rig};
+use super::reset::reset;
+use crate::rig::{Buffer, Controller, Factory, Rig};
 use crate::scale;
 
 const SUCCESS: Status = Status::SUCCESS;
@@ -15,45 +16,17 @@ const HOLDER: FunctionId = FunctionId::PF;
 const VICTIM: FunctionId = FunctionId(1);
 const OTHER: FunctionId = FunctionId(2);
 
-/// Completion space for one read of 512 bytes.
-fn narrow() -> HostOptions {
-    HostOptions {
-        completion_space_bytes: 512,
-        ..HostOptions::default()
-    }
-}
-
-/// The two ways of resetting one function.
-fn reset(rig: &Rig, victim: &mut Controller, by_register: bool) {
-    if by_register {
-        victim.write32(register::CC, 0);
-        victim.wait_ready(false);
-    } else {
-        rig.host
-            .reset_function(VICTIM)
-            .expect("the reset ends within 100 ms");
-    }
-    victim.forget_queues();
-    victim.forget_prp_lists();
-}
-
 /// One function's read of data takes all completion space, another's read of SQEs waits for it, a third
 /// waits for its turn to ask for SQEs. The one in the middle is reset: the third is answered. The
 /// cycle model's fetch engine once slept on; a campaign of a million random actions told it.
 pub fn who_waits_for_submission_entries(device: Factory) {
     for by_register in [true, false] {
-        let rig = Rig::build(device, DeviceOptions::default(), narrow());
+        let rig = Rig::narrow(device);
         let [mut holder, mut victim, mut other] =
             [HOLDER, VICTIM, OTHER].map(|function| rig.io_controller(function));
         let buffer = holder.buffer(4096);
-        rig.inject(Fault::Read {
-            function: HOLDER,
-            select: ReadSelect::Address {
-                start: buffer.address,
-                end: buffer.address + 4,
-            },
-            fault: ReadFault::Delayed { by_cycles: 20_000 },
-        });
+        let late = ReadFault::Delayed { by_cycles: 20_000 };
+        rig.spoil_read(HOLDER, buffer.address..buffer.address + 4, late);
         let write = holder.write(0, 4096 / rig.device.block_bytes, &buffer);
         let held = holder.submit(1, &[write])[0];
         rig.run(2_000);
@@ -75,7 +48,7 @@ pub fn who_waits_for_submission_entries(device: Factory) {
 /// succeed.
 pub fn who_waits_for_anything(device: Factory) {
     const BYTES: u32 = 32 << 10;
-    let rig = Rig::build(device, DeviceOptions::default(), narrow());
+    let rig = Rig::narrow(device);
     let blocks = BYTES / rig.device.block_bytes;
     let mut others = [HOLDER, OTHER].map(|function| rig.io_controller(function));
     let buffers = others.each_mut().map(|other| other.buffer(BYTES as usize));

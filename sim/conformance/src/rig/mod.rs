@@ -13,8 +13,10 @@ pub use controller::{Controller, enabled_configuration};
 pub use interrupt::{MessageTable, set_bus_master, set_msix};
 pub use queue::{CompletionQueue, SubmissionQueue};
 
+use std::ops::Range;
+
 use pcie_host::endpoint::{Cycle, Endpoint, FunctionId};
-use pcie_host::{DmaFault, Fault, Host, HostOptions};
+use pcie_host::{DmaFault, Fault, Host, HostOptions, LinkEvent, ReadFault, ReadSelect};
 
 /// Builds the device under test.
 pub type Factory = fn(&DeviceOptions) -> Box<dyn Endpoint>;
@@ -59,6 +61,15 @@ impl Rig {
     /// The usual device at the usual link.
     pub fn new(factory: Factory) -> Self {
         Self::build(factory, DeviceOptions::default(), HostOptions::default())
+    }
+
+    /// The usual device at a link whose host has completion space for one read of 512 bytes.
+    pub fn narrow(factory: Factory) -> Self {
+        let host = HostOptions {
+            completion_space_bytes: 512,
+            ..HostOptions::default()
+        };
+        Self::build(factory, DeviceOptions::default(), host)
     }
 
     /// A device and a link of the test's choice.
@@ -109,6 +120,29 @@ impl Rig {
     /// Adds a fault to what is to go wrong.
     pub fn inject(&self, fault: Fault) {
         self.host.inject(fault);
+    }
+
+    /// The function's next read of any of these addresses goes wrong.
+    pub fn spoil_read(&self, function: FunctionId, addresses: Range<u64>, fault: ReadFault) {
+        self.inject(Fault::Read {
+            function,
+            select: ReadSelect::Address {
+                start: addresses.start,
+                end: addresses.end,
+            },
+            fault,
+        });
+    }
+
+    /// The link will be down in these cycles, counted from now.
+    pub fn lose_link(&self, cycles: Range<Cycle>) {
+        let now = self.host.now();
+        for (cycle, event) in [(cycles.start, LinkEvent::Down), (cycles.end, LinkEvent::Up)] {
+            self.inject(Fault::At {
+                cycle: now + cycle,
+                event,
+            });
+        }
     }
 
     /// The DMA faults so far; those left at the end fail the test.

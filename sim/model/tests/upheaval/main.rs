@@ -217,11 +217,9 @@ impl Upheaval {
     }
 
     fn link_down(&mut self) {
-        let (host, now) = (&self.rig.host, self.rig.host.now());
-        for (cycle, event) in [(now + 3, LinkEvent::Down), (now + 500, LinkEvent::Up)] {
-            host.inject(Fault::At { cycle, event });
-        }
+        self.rig.lose_link(3..500);
         self.rig.run(1_000);
+        let host = &self.rig.host;
         let _ = host.enable_virtual_functions(self.rig.device.virtual_functions);
         self.bring_up(self.all());
     }

@@ -15,7 +15,7 @@ use std::sync::Once;
 use nvme_conformance::rig::{DeviceOptions, Rig};
 use nvme_spec::opcode::admin;
 use pcie_host::endpoint::Cycle;
-use pcie_host::{DmaFault, DmaFaultReason, Fault, Host, LinkEvent, Violation, ViolationKind};
+use pcie_host::{DmaFault, DmaFaultReason, Host, Violation, ViolationKind};
 
 use crate::outcome::{Outcome, RoundOutcome};
 use crate::script::{Group, Round, Script, Setup, UpheavalKind};
@@ -24,9 +24,9 @@ use function::Function;
 use memory::{Placed, is_hole};
 pub(crate) use memory::{UNTOUCHED, initial};
 
-/// Cycles without an answer after which a twin is taken to be stuck; and where it has to give up a lost read
-/// first, and whoever waited for its place begins then.
+/// Cycles without an answer after which a twin is taken to be stuck.
 const PATIENCE_CYCLES: Cycle = 500_000;
+/// The same where it has to give up a lost read first, and whoever waited for its place begins then.
 const PATIENCE_WITH_LOST_READ_CYCLES: Cycle = 7_000_000;
 
 /// From the link's end to its return.
@@ -71,6 +71,7 @@ struct Drive<'a> {
     outcome: Outcome,
     /// DMAs that no script has asked for.
     stray: Vec<DmaFault>,
+    /// Cycles without an answer after which the twin is taken to be stuck.
     patience_cycles: Cycle,
     /// Rules of the link that were broken.
     broken: Vec<Violation>,
@@ -327,16 +328,10 @@ impl<'a> Drive<'a> {
     }
 
     fn lose_the_link(&mut self) {
-        let host = &self.rig.host;
-        let down = host.now() + 1;
-        for (cycle, event) in [
-            (down, LinkEvent::Down),
-            (down + LINK_DOWN_CYCLES, LinkEvent::Up),
-        ] {
-            host.inject(Fault::At { cycle, event });
-        }
-        host.run_until(down + LINK_DOWN_CYCLES + 1);
+        self.rig.lose_link(1..1 + LINK_DOWN_CYCLES);
+        self.rig.run(LINK_DOWN_CYCLES + 2);
         self.functions.iter_mut().for_each(Function::lose);
+        let host = &self.rig.host;
         host.enable_virtual_functions(self.rig.device.virtual_functions)
             .expect("the device has them");
     }

@@ -106,8 +106,11 @@ impl Generator {
             2_000
         };
         let cycles = self.random.random_range(100..most);
-        match self.random.random_range(0..6) {
-            _ if std::mem::take(&mut self.loses_a_read) => ReadFault::Lost,
+        let kind = self.random.random_range(0..6);
+        if std::mem::take(&mut self.loses_a_read) {
+            return ReadFault::Lost;
+        }
+        match kind {
             0 => ReadFault::UnsupportedRequest,
             1 => ReadFault::CompleterAbort,
             2 => ReadFault::Timeout {

@@ -244,11 +244,11 @@ impl Generator {
     fn upheaval(&mut self) -> Upheaval {
         let function = self.function();
         let kind = match self.random.random_range(0..10) {
-            9 => UpheavalKind::LinkDown,
             0..3 => UpheavalKind::FunctionReset,
             3..6 => UpheavalKind::Disable,
             6 => UpheavalKind::BusMasterOff,
             7 => UpheavalKind::Shutdown,
+            9 => UpheavalKind::LinkDown,
             _ => UpheavalKind::DeleteQueue(self.queue(function)),
         };
         Upheaval {
